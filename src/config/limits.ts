@@ -1,0 +1,108 @@
+/**
+ * Every named bound of the server, and how they relate: the relations are asserted when this file is loaded, so
+ * that a changed number which breaks another one stops the process at start. Any thread.
+ */
+import { assert } from '../base/assert.ts';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** Threads and databases. */
+export const WORKERS_MAX = 256;
+export const DATABASES_MAX = 64;
+
+/**
+ * One shard's arena: entries are found by a positive 32-bit number of an 8-byte cell, and the arenas stay within
+ * what one SharedArrayBuffer of the runtime may hold.
+ */
+const ARENA_CELL_BYTES = 8;
+export const ARENA_BYTES_MAX = 8 * GIB;
+
+/** The least share of `maxmemory` that one worker's shard works with. */
+export const SHARD_MEMORY_BYTES_MIN = 1 * MIB;
+
+/**
+ * A shard's lock: spins before a waiter sleeps, the longest it sleeps before it looks again, and how long the main
+ * thread, which frees the locks of dead workers, waits at the most.
+ */
+export const LOCK_SPINS_MAX = 200;
+export const LOCK_NAP_MS = 20;
+export const LOCK_MAIN_WAIT_MS = 100;
+
+/** Entries that one slice of housekeeping removes under the lock: some 100 us. */
+export const HOUSEKEEPING_SLICE_ENTRIES = 256;
+
+/** Keys: the entry's header holds the length in 24 bits. */
+export const KEY_BYTES_MAX = 16 * MIB - 1;
+
+/** One read of a socket, and the buffer that collects requests which one read did not complete. */
+export const READ_BUFFER_BYTES = 64 * KIB;
+export const QUERY_BUFFER_START_BYTES = 16 * KIB;
+export const QUERY_BUFFER_BYTES_MAX = 1 * GIB;
+
+/** Requests, as redis-server bounds them. */
+export const INLINE_REQUEST_BYTES_MAX = 64 * KIB;
+export const REQUEST_ARGUMENTS_MAX = 1024 * 1024;
+export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+export const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * KIB;
+export const BULK_BYTES_MIN = 1 * MIB;
+
+/** What one turn hands to one socket in one piece; a longer answer goes out in several. */
+export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
+
+/** A worker's buffer for the replies of one turn: at start, and the largest that is kept for the next. */
+export const OUTPUT_BUFFER_BYTES = 256 * KIB;
+export const OUTPUT_BUFFER_KEPT_BYTES_MAX = 4 * MIB;
+
+/** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
+export const HOUSEKEEPING_MS = 20;
+export const HOUSEKEEPING_BURST_MS = 1;
+export const CONNECTION_CHECK_MS = 1_000;
+
+/**
+ * Threads: how long one waits for the reply of another, how long the workers may take to start, and the young
+ * generation of a worker's heap.
+ */
+export const BUS_REPLY_MS_MAX = 5_000;
+export const WORKER_START_MS_MAX = 20_000;
+export const WORKER_YOUNG_GENERATION_MIB = 32;
+
+/**
+ * A worker that died is replaced at once; from the fourth death on, each within the calm time of a start, after a
+ * delay that doubles from its least to its most.
+ */
+export const RESTARTS_AT_ONCE_MAX = 3;
+export const RESTART_CALM_MS = 10_000;
+export const RESTART_DELAY_MS_MIN = 100;
+export const RESTART_DELAY_MS_MAX = 5_000;
+
+/** Stopping takes two seconds at the most: what has not ended by itself until then is ended. */
+export const STOP_MS_MAX = 1_800;
+
+/** A trouble that can come with every connection (no file descriptors left) is logged once in this time. */
+export const ACCEPT_TROUBLE_LOG_MS = 10_000;
+
+/** The HTTP side: its connections, and how long one request may take to arrive. */
+export const ADMIN_CONNECTIONS_MAX = 1024;
+export const ADMIN_REQUEST_MS_MAX = 10_000;
+
+/** The configuration itself. */
+export const BIND_ADDRESSES_MAX = 16;
+export const CONFIG_INCLUDE_DEPTH_MAX = 16;
+export const CONFIG_FILE_BYTES_MAX = 4 * MIB;
+
+assert(ARENA_BYTES_MAX / ARENA_CELL_BYTES <= 2 ** 31, 'every cell of an arena has a number below 2^31');
+assert(SHARD_MEMORY_BYTES_MIN < ARENA_BYTES_MAX, 'the least shard fits in an arena');
+assert(KEY_BYTES_MAX < 2 ** 24, 'a key length fits in 24 bits');
+assert(KEY_BYTES_MAX < QUERY_BUFFER_BYTES_MAX, 'the longest key fits in a query buffer');
+assert(QUERY_BUFFER_START_BYTES <= READ_BUFFER_BYTES, 'a query buffer starts no larger than one read');
+assert(INLINE_REQUEST_BYTES_MAX <= QUERY_BUFFER_BYTES_MAX, 'an inline request fits in a query buffer');
+assert(
+  UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN,
+  'a client without a password sends less than any other',
+);
+assert(RESTART_DELAY_MS_MIN < RESTART_DELAY_MS_MAX, 'the delay of a restart can double');
+assert(RESTART_DELAY_MS_MAX < RESTART_CALM_MS, 'a crash loop is never mistaken for calm');
+assert(STOP_MS_MAX < 2_000, 'a stop leaves time to exit within two seconds');
+assert(WORKERS_MAX <= 2 ** 14, 'every worker can own a slot');
