@@ -1,0 +1,200 @@
+/**
+ * What is counted, as data: where each number lies and what the world calls it. Constants only; any thread.
+ *
+ * A thread's section of counters is one row of float64 words:
+ *
+ *   0                    COUNTER_COUNT            COUNTER_COUNT + COMMANDS_MAX
+ *  ┌────────────────────┬─────────────────────────┐
+ *  │ one word a counter │ calls of each command   │
+ *  └────────────────────┴─────────────────────────┘
+ *
+ * Names follow the Prometheus practice: base units, the unit in the name, `_total` on what only grows.
+ */
+import { assert } from '../base/assert.ts';
+
+export const CONNECTIONS_ACCEPTED = 0;
+export const CONNECTIONS_CLOSED = 1;
+export const CONNECTIONS_REFUSED = 2;
+/** A gauge: the thread that serves connections stores how many it has now. */
+export const CONNECTIONS_OPEN = 3;
+export const BYTES_IN = 4;
+export const BYTES_OUT = 5;
+export const COMMANDS = 6;
+export const KEYSPACE_HITS = 7;
+export const KEYSPACE_MISSES = 8;
+export const LOCK_WAITS = 9;
+export const ERROR_REPLIES = 10;
+export const PROTOCOL_ERRORS = 11;
+export const LIMIT_CUTS = 12;
+export const INTERNAL_ERRORS = 13;
+export const TURNS = 14;
+export const READS = 15;
+export const WRITES = 16;
+const COUNTER_COUNT = 17;
+
+/** The calls of command `id` are counted in the word `COMMAND_CALLS + id`, for ids below `COMMANDS_MAX`. */
+export const COMMAND_CALLS = COUNTER_COUNT;
+export const COMMANDS_MAX = 512;
+export const SECTION_COUNTERS = COMMAND_CALLS + COMMANDS_MAX;
+
+type MetricType = 'counter' | 'gauge' | 'histogram';
+
+/** The unit that the name carries; '' for a plain count. */
+type MetricUnit = 'bytes' | 'seconds' | '';
+
+/** One family of the Prometheus text. `help` is one line of prose. */
+export type Metric = { name: string; type: MetricType; unit: MetricUnit; help: string };
+
+/** The counters that every thread keeps; `field` is their name in a reading. */
+export const COUNTER_METRICS = [
+  {
+    index: CONNECTIONS_ACCEPTED,
+    field: 'connectionsAccepted',
+    name: 'distcache_connections_accepted_total',
+    type: 'counter',
+    unit: '',
+    help: 'Client connections accepted.',
+  },
+  {
+    index: CONNECTIONS_CLOSED,
+    field: 'connectionsClosed',
+    name: 'distcache_connections_closed_total',
+    type: 'counter',
+    unit: '',
+    help: 'Client connections closed, by either side.',
+  },
+  {
+    index: CONNECTIONS_REFUSED,
+    field: 'connectionsRefused',
+    name: 'distcache_connections_refused_total',
+    type: 'counter',
+    unit: '',
+    help: 'Client connections refused, over maxclients or by protected mode.',
+  },
+  {
+    index: CONNECTIONS_OPEN,
+    field: 'connectionsOpen',
+    name: 'distcache_connections_open',
+    type: 'gauge',
+    unit: '',
+    help: 'Client connections open now.',
+  },
+  {
+    index: BYTES_IN,
+    field: 'bytesIn',
+    name: 'distcache_received_bytes_total',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes read from clients.',
+  },
+  {
+    index: BYTES_OUT,
+    field: 'bytesOut',
+    name: 'distcache_sent_bytes_total',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of replies handed to the kernel or queued for it.',
+  },
+  {
+    index: COMMANDS,
+    field: 'commands',
+    name: 'distcache_commands_total',
+    type: 'counter',
+    unit: '',
+    help: 'Commands executed.',
+  },
+  {
+    index: KEYSPACE_HITS,
+    field: 'keyspaceHits',
+    name: 'distcache_keyspace_hits_total',
+    type: 'counter',
+    unit: '',
+    help: 'Look-ups of keys by reading commands that found one.',
+  },
+  {
+    index: KEYSPACE_MISSES,
+    field: 'keyspaceMisses',
+    name: 'distcache_keyspace_misses_total',
+    type: 'counter',
+    unit: '',
+    help: 'Look-ups of keys by reading commands that found none.',
+  },
+  {
+    index: LOCK_WAITS,
+    field: 'lockWaits',
+    name: 'distcache_lock_waits_total',
+    type: 'counter',
+    unit: '',
+    help: 'Times this thread found the lock of a shard taken.',
+  },
+  {
+    index: ERROR_REPLIES,
+    field: 'errorReplies',
+    name: 'distcache_error_replies_total',
+    type: 'counter',
+    unit: '',
+    help: 'Replies that were errors.',
+  },
+  {
+    index: PROTOCOL_ERRORS,
+    field: 'protocolErrors',
+    name: 'distcache_protocol_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections closed for malformed requests.',
+  },
+  {
+    index: LIMIT_CUTS,
+    field: 'limitCuts',
+    name: 'distcache_limit_cuts_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections closed for passing a limit on buffers or idle time.',
+  },
+  {
+    index: INTERNAL_ERRORS,
+    field: 'internalErrors',
+    name: 'distcache_internal_errors_total',
+    type: 'counter',
+    unit: '',
+    help: 'Commands that failed for a bug of the server.',
+  },
+  {
+    index: TURNS,
+    field: 'turns',
+    name: 'distcache_turns_total',
+    type: 'counter',
+    unit: '',
+    help: 'Passes of the event loop that served requests.',
+  },
+  {
+    index: READS,
+    field: 'reads',
+    name: 'distcache_reads_total',
+    type: 'counter',
+    unit: '',
+    help: 'Reads from client sockets that returned bytes.',
+  },
+  {
+    index: WRITES,
+    field: 'writes',
+    name: 'distcache_writes_total',
+    type: 'counter',
+    unit: '',
+    help: 'Writes to client sockets.',
+  },
+] as const satisfies readonly (Metric & { index: number; field: string })[];
+
+export type CounterField = (typeof COUNTER_METRICS)[number]['field'];
+
+export const COMMAND_CALLS_METRIC: Metric = {
+  name: 'distcache_command_calls_total',
+  type: 'counter',
+  unit: '',
+  help: 'Calls of each command since start; commands that were never called are left out.',
+};
+
+assert(
+  COUNTER_METRICS.length === COUNTER_COUNT && COUNTER_METRICS.every((metric, at) => metric.index === at),
+  'the table of counters names every index once, in order',
+);
