@@ -1,0 +1,157 @@
+/**
+ * Whether a shard is whole: everything walked both ways, every count compared with what is there.
+ *
+ * Runs on any thread, under the shard's lock; reads only. O(entries). Every test of the shard ends with it, and the
+ * supervisor runs it on a shard whose lock was held by a thread that died.
+ */
+import { blockCells, checkArena, firstBlock, isFreeBlock, lastBlock, nextBlock } from './arena.ts';
+import { expiresAt, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
+import { checkWheel } from './expiry.ts';
+import {
+  CELL_BYTES,
+  EXPIRING_LIVE,
+  HEAD_ALL,
+  HEAD_VOLATILE,
+  KEYS_DOOMED,
+  KEYS_LIVE,
+  LSN,
+  NARROW_KEY_AT,
+  NONE,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  TABLE_DOOMED,
+  TABLE_EXPIRING,
+  TABLE_FREE,
+  TABLE_KEYS,
+  TABLE_STATE,
+  TABLES,
+  WRITING,
+} from './layout.ts';
+import { newerThan, olderThan } from './recency.ts';
+import type { Shard } from './shard.ts';
+import { groupCount, groupSize, hashOfEntry, isInTable, refAt, tableBase } from './table.ts';
+
+/** What is wrong with the shard, or nothing. */
+export function checkShard(shard: Shard): string | undefined {
+  return (
+    checkArena(shard.entries) ??
+    checkArena(shard.groups) ??
+    checkProtection(shard) ??
+    checkTables(shard) ??
+    checkEntries(shard) ??
+    checkRecency(shard) ??
+    checkDeadlines(shard)
+  );
+}
+
+/** The number of entries in the arena by its blocks: for checks. */
+export function countBlocks(shard: Shard): number {
+  let count = 0;
+  for (let ref = firstBlock(); ref < lastBlock(shard.entries); ref = nextBlock(shard.entries, ref)) {
+    if (!isFreeBlock(shard.entries, ref)) count += 1;
+  }
+  return count;
+}
+
+/** Whether a used block can be an entry by its own fields. */
+export function describesEntry(shard: Shard, ref: number): boolean {
+  const { entries, control } = shard;
+  if (typeOf(entries, ref) === 0 || tableOf(entries, ref) >= control[TABLES]) return false;
+  const keyBytes = keyLength(entries, ref);
+  const valueBytes = valueLength(entries, ref);
+  const bytes = blockCells(entries.words, ref) * CELL_BYTES;
+  return keyBytes >= 0 && valueBytes >= 0 && NARROW_KEY_AT + keyBytes + valueBytes <= bytes;
+}
+
+function checkProtection(shard: Shard): string | undefined {
+  const { control } = shard;
+  if (control[WRITING] !== NONE) return 'a command left an entry half written';
+  if (control[PROTECTED] === NONE && control[PROTECTED_SOURCE] === NONE) return undefined;
+  return 'a command left an entry protected';
+}
+
+function checkTables(shard: Shard): string | undefined {
+  const { control } = shard;
+  let live = 0;
+  let doomed = 0;
+  for (let table = 0; table < control[TABLES]; table += 1) {
+    const base = tableBase(table);
+    const state = control[base + TABLE_STATE];
+    if (state === TABLE_FREE && control[base + TABLE_KEYS] !== 0) return `free table ${table} has keys`;
+    if (state === TABLE_DOOMED) doomed += control[base + TABLE_KEYS];
+    else live += control[base + TABLE_KEYS];
+    const problem = checkTable(shard, table);
+    if (problem !== undefined) return problem;
+  }
+  if (live !== control[KEYS_LIVE]) return `${live} keys live, ${control[KEYS_LIVE]} are counted`;
+  if (doomed !== control[KEYS_DOOMED])
+    return `${doomed} keys are doomed, ${control[KEYS_DOOMED]} are counted`;
+  return countBlocks(shard) === live + doomed
+    ? undefined
+    : `${countBlocks(shard)} blocks for ${live + doomed} keys`;
+}
+
+function checkTable(shard: Shard, table: number): string | undefined {
+  const base = tableBase(table);
+  let keys = 0;
+  let expiring = 0;
+  for (let group = 0; group < groupCount(shard, table); group += 1) {
+    for (let place = 0; place < groupSize(shard, table, group); place += 1) {
+      const ref = refAt(shard, table, group, place);
+      keys += 1;
+      if (tableOf(shard.entries, ref) !== table) return `entry ${ref} of table ${table} says otherwise`;
+      if (expiresAt(shard.entries, ref) !== 0) expiring += 1;
+    }
+  }
+  const counted = shard.control[base + TABLE_KEYS];
+  if (keys !== counted) return `table ${table} has ${keys} keys, ${counted} are counted`;
+  const countedExpiring = shard.control[base + TABLE_EXPIRING];
+  return expiring === countedExpiring
+    ? undefined
+    : `table ${table} has ${expiring} keys that expire, ${countedExpiring} are counted`;
+}
+
+function checkEntries(shard: Shard): string | undefined {
+  const { entries } = shard;
+  for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
+    if (isFreeBlock(entries, ref)) continue;
+    if (!describesEntry(shard, ref)) return `block ${ref} is no entry`;
+    if (lsnOf(entries, ref) > shard.numbers[LSN]) return `entry ${ref} is newer than the shard`;
+    if (!isInTable(shard, tableOf(entries, ref), hashOfEntry(shard, ref), ref))
+      return `entry ${ref} is in no group`;
+  }
+  return undefined;
+}
+
+function checkRecency(shard: Shard): string | undefined {
+  const all = countList(shard, HEAD_ALL);
+  const volatile = countList(shard, HEAD_VOLATILE);
+  const keys = shard.control[KEYS_LIVE] + shard.control[KEYS_DOOMED];
+  if (all < 0 || volatile < 0) return 'a recency list has a wrong link';
+  return all + volatile === keys ? undefined : `${all} + ${volatile} entries in recency lists, ${keys} keys`;
+}
+
+function countList(shard: Shard, head: number): number {
+  const keys = shard.control[KEYS_LIVE] + shard.control[KEYS_DOOMED];
+  let count = 0;
+  let previous = head;
+  for (let ref = newerThan(shard.entries, head); ref !== head; ref = newerThan(shard.entries, ref)) {
+    if (olderThan(shard.entries, ref) !== previous) return -1;
+    previous = ref;
+    count += 1;
+    if (count > keys) return -1;
+  }
+  return olderThan(shard.entries, head) === previous ? count : -1;
+}
+
+function checkDeadlines(shard: Shard): string | undefined {
+  const { count, problem } = checkWheel(shard);
+  if (problem !== undefined) return problem;
+  let expiring = 0;
+  for (let table = 0; table < shard.control[TABLES]; table += 1) {
+    expiring += shard.control[tableBase(table) + TABLE_EXPIRING];
+  }
+  if (count !== shard.control[EXPIRING_LIVE])
+    return `${count} scheduled, ${shard.control[EXPIRING_LIVE]} counted`;
+  return count === expiring ? undefined : `${count} entries scheduled, ${expiring} expire`;
+}

@@ -1,0 +1,57 @@
+/**
+ * Making room in one piece: when free memory is there but scattered, entries move out of a window until it is one hole.
+ *
+ * Runs on every thread, under the shard's lock, only after an allocation failed although the bytes are there.
+ * Windows begin at random entries. Cost of one: the bytes that move, at most `cells` and one entry more.
+ */
+import { blockCells, claimFreeBlock, isFreeBlock, lastBlock, nextBlock, release } from './arena.ts';
+import { COMPACTED_ENTRIES, NONE } from './layout.ts';
+import { moveEntry } from './lifecycle.ts';
+import { sampleEntry } from './sampling.ts';
+import type { Shard } from './shard.ts';
+
+/** Windows that one call tries before it gives up. */
+const WINDOWS_TRIED_MAX = 8;
+
+/** Tries to leave a free block of `cells`; false when the entries in its windows would fit nowhere else. */
+export function compact(shard: Shard, cells: number): boolean {
+  for (let tried = 0; tried < WINDOWS_TRIED_MAX; tried += 1) {
+    if (clearWindow(shard, cells)) return true;
+  }
+  return false;
+}
+
+/**
+ * Empties a window that begins at a random entry. Its free blocks are taken off the lists as they are met, so that
+ * what moves later does not move into them; in the end every hole is given back, and they merge.
+ */
+function clearWindow(shard: Shard, cells: number): boolean {
+  const { entries } = shard;
+  const start = sampleEntry(shard);
+  if (start === NONE) return false;
+  const end = lastBlock(entries);
+  let behind = start;
+  while (behind < end && behind - start < cells) {
+    const next = nextBlock(entries, behind);
+    if (isFreeBlock(entries, behind)) {
+      claimFreeBlock(entries, behind);
+    } else {
+      if (!moveEntry(shard, behind)) break;
+      shard.numbers[COMPACTED_ENTRIES] += 1;
+    }
+    behind = next;
+  }
+  giveBackHoles(shard, start, behind);
+  return behind - start >= cells;
+}
+
+/** All blocks of the window are marked used and hold no entry any more. */
+function giveBackHoles(shard: Shard, start: number, behind: number): void {
+  const { entries } = shard;
+  let ref = start;
+  while (ref < behind) {
+    const next = ref + blockCells(entries.words, ref);
+    release(entries, ref);
+    ref = next;
+  }
+}

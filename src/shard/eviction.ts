@@ -1,0 +1,227 @@
+/**
+ * Who goes when memory or the number of keys is at its limit, by the eight policies; and the room that new blocks need.
+ *
+ * Runs on every thread, under the shard's lock. lru is exact; ttl takes the nearest deadline of the earliest bucket;
+ * lfu takes the least used of a random group of about 24 entries (redis-server samples 5).
+ */
+import { allocate, BLOCK_CELLS_MAX, usedCells } from './arena.ts';
+import { compact } from './compaction.ts';
+import { drainDoomed } from './databases.ts';
+import { clockOf, expiresAt } from './entry.ts';
+import { earliestBucket, nextInBucket } from './expiry.ts';
+import {
+  CELL_BYTES,
+  EVICTED_IDLE_SECONDS,
+  EVICTED_KEYS,
+  HEAD_ALL,
+  HEAD_VOLATILE,
+  KEYS_DOOMED,
+  KEYS_LIVE,
+  KEYS_MAX,
+  LIMIT_BYTES,
+  MIGRATION_CURSOR,
+  NONE,
+  POLICY,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  SHAPE,
+  WORDS_PER_CELL,
+} from './layout.ts';
+import { removeEntry } from './lifecycle.ts';
+import { migrateRecency } from './migration.ts';
+import {
+  ALL_LFU,
+  ALL_LRU,
+  ALL_RANDOM,
+  isVolatile,
+  NO_EVICTION,
+  VOLATILE_LFU,
+  VOLATILE_LRU,
+  VOLATILE_TTL,
+} from './policy.ts';
+import { frequencyOf, idleSeconds, newerThan, oldestOf } from './recency.ts';
+import { NONE_DRAWN, sampleEntry, sampleGroup, sampleTable } from './sampling.ts';
+import type { Shard } from './shard.ts';
+import { groupSize, refAt } from './table.ts';
+
+/** Entries of the earliest bucket whose deadlines are compared. */
+const DEADLINES_COMPARED_MAX = 64;
+
+/** Random draws for an entry that expires, before the oldest of those that do is taken. */
+const VOLATILE_DRAWS_MAX = 16;
+
+/** Entries that expire, oldest first, whose use counters are compared when random groups hold none. */
+const OLDEST_COMPARED_MAX = 32;
+
+/** Entries that one look for migrated recency may move. */
+const MIGRATED_PER_LOOK = 256;
+
+/** What one key needs of the index at least: a segment and a group. */
+export const INDEX_BYTES_MIN = 8 * 1024;
+
+/** Bytes of all blocks of a shard, entries and index. */
+export function usedBytes(shard: Shard): number {
+  return (usedCells(shard.entries) + usedCells(shard.groups)) * CELL_BYTES;
+}
+
+/**
+ * A block for an entry, after evicting what must go; NONE when nothing (more) may be evicted. Its SHAPE is cleared, so
+ * that it is no entry until it is written.
+ */
+export function reserveBlock(shard: Shard, cells: number, nowMs: number): number {
+  const { entries } = shard;
+  if (cells > BLOCK_CELLS_MAX || cells * CELL_BYTES + INDEX_BYTES_MIN > shard.numbers[LIMIT_BYTES])
+    return NONE;
+  for (;;) {
+    if (hasRoom(shard, cells)) {
+      const ref = allocate(entries, cells);
+      if (ref !== NONE) {
+        entries.words[ref * WORDS_PER_CELL + SHAPE] = 0;
+        return ref;
+      }
+      if (compact(shard, cells)) continue;
+    }
+    if (!evictOne(shard, nowMs)) return NONE;
+  }
+}
+
+/** Evicts until one more key may come; false when the limit on keys stands in its way. */
+export function admitKey(shard: Shard, nowMs: number): boolean {
+  const { control } = shard;
+  while (control[KEYS_MAX] !== 0 && control[KEYS_LIVE] >= control[KEYS_MAX]) {
+    if (!evictOne(shard, nowMs)) return false;
+  }
+  return true;
+}
+
+/** Evicts until `bytes` more would fit; false when that cannot be. What redis-server does before a command that adds. */
+export function makeRoom(shard: Shard, bytes: number, nowMs: number): boolean {
+  const cells = Math.ceil(bytes / CELL_BYTES);
+  while (!hasRoom(shard, cells)) {
+    if (!evictOne(shard, nowMs)) return false;
+  }
+  return true;
+}
+
+/** Removes one entry by the policy; false when the policy finds none. */
+export function evictOne(shard: Shard, nowMs: number): boolean {
+  const { control, numbers } = shard;
+  if (control[KEYS_DOOMED] > 0) {
+    drainDoomed(shard, 1);
+    return true;
+  }
+  const victim = chooseVictim(shard, nowMs);
+  if (victim === NONE) return false;
+  numbers[EVICTED_KEYS] += 1;
+  numbers[EVICTED_IDLE_SECONDS] = idleSeconds(shard, victim, nowMs);
+  removeEntry(shard, victim);
+  return true;
+}
+
+function hasRoom(shard: Shard, cells: number): boolean {
+  return usedBytes(shard) + cells * CELL_BYTES <= shard.numbers[LIMIT_BYTES];
+}
+
+function chooseVictim(shard: Shard, nowMs: number): number {
+  const policy = shard.control[POLICY];
+  if (policy === NO_EVICTION || shard.control[KEYS_LIVE] === 0) return NONE;
+  if (isVolatile(policy)) finishMigration(shard);
+  if (policy === ALL_LRU) return oldestOfAll(shard);
+  if (policy === VOLATILE_LRU) return oldestUnprotected(shard, HEAD_VOLATILE);
+  if (policy === VOLATILE_TTL) return nearestDeadline(shard);
+  if (policy === ALL_LFU) return leastUsedOfGroup(shard, nowMs);
+  if (policy === ALL_RANDOM) return randomUnprotected(shard);
+  if (policy === VOLATILE_LFU) return leastUsedVolatile(shard, nowMs);
+  return randomVolatile(shard);
+}
+
+/** After a change of policy, entries that expire may still stand in the other list: look until one has come over. */
+function finishMigration(shard: Shard): void {
+  while (
+    shard.control[MIGRATION_CURSOR] !== NONE &&
+    oldestOf(shard.entries, HEAD_VOLATILE) === HEAD_VOLATILE
+  ) {
+    migrateRecency(shard, MIGRATED_PER_LOOK);
+  }
+}
+
+function oldestUnprotected(shard: Shard, head: number): number {
+  const { entries } = shard;
+  let ref = oldestOf(entries, head);
+  while (ref !== head && isProtected(shard, ref)) ref = newerThan(entries, ref);
+  return ref === head ? NONE : ref;
+}
+
+/** What the running command replaces or copies from must not go while room is made for it. */
+function isProtected(shard: Shard, ref: number): boolean {
+  return ref === shard.control[PROTECTED] || ref === shard.control[PROTECTED_SOURCE];
+}
+
+/** The list of those that expire holds something only after a change from a `volatile-*` policy. */
+function oldestOfAll(shard: Shard): number {
+  const one = oldestUnprotected(shard, HEAD_ALL);
+  const other = oldestUnprotected(shard, HEAD_VOLATILE);
+  if (one === NONE || other === NONE) return one === NONE ? other : one;
+  return clockOf(shard.entries, other) < clockOf(shard.entries, one) ? other : one;
+}
+
+function nearestDeadline(shard: Shard): number {
+  const { entries } = shard;
+  let best = NONE;
+  let bestMs = Infinity;
+  let ref = earliestBucket(shard);
+  for (let compared = 0; ref !== NONE && compared < DEADLINES_COMPARED_MAX; compared += 1) {
+    const deadlineMs = expiresAt(entries, ref);
+    if (deadlineMs < bestMs && !isProtected(shard, ref)) {
+      best = ref;
+      bestMs = deadlineMs;
+    }
+    ref = nextInBucket(shard, ref);
+  }
+  return best === NONE ? oldestUnprotected(shard, HEAD_VOLATILE) : best;
+}
+
+function leastUsedOfGroup(shard: Shard, nowMs: number): number {
+  const table = sampleTable(shard);
+  if (table === NONE_DRAWN) return NONE;
+  const group = sampleGroup(shard, table);
+  let best = NONE;
+  for (let place = groupSize(shard, table, group) - 1; place >= 0; place -= 1) {
+    best = lessUsed(shard, best, refAt(shard, table, group, place), nowMs);
+  }
+  return best === NONE ? randomUnprotected(shard) : best;
+}
+
+function leastUsedVolatile(shard: Shard, nowMs: number): number {
+  const { entries } = shard;
+  let best = NONE;
+  for (let draw = 0; draw < VOLATILE_DRAWS_MAX; draw += 1) {
+    const ref = sampleEntry(shard);
+    if (ref !== NONE && expiresAt(entries, ref) !== 0) best = lessUsed(shard, best, ref, nowMs);
+  }
+  let ref = oldestOf(entries, HEAD_VOLATILE);
+  for (let compared = 0; ref !== HEAD_VOLATILE && compared < OLDEST_COMPARED_MAX; compared += 1) {
+    best = lessUsed(shard, best, ref, nowMs);
+    ref = newerThan(entries, ref);
+  }
+  return best;
+}
+
+function lessUsed(shard: Shard, best: number, ref: number, nowMs: number): number {
+  if (isProtected(shard, ref)) return best;
+  if (best === NONE) return ref;
+  return frequencyOf(shard, ref, nowMs) < frequencyOf(shard, best, nowMs) ? ref : best;
+}
+
+function randomUnprotected(shard: Shard): number {
+  const ref = sampleEntry(shard);
+  return isProtected(shard, ref) ? oldestOfAll(shard) : ref;
+}
+
+function randomVolatile(shard: Shard): number {
+  for (let draw = 0; draw < VOLATILE_DRAWS_MAX; draw += 1) {
+    const ref = sampleEntry(shard);
+    if (ref !== NONE && !isProtected(shard, ref) && expiresAt(shard.entries, ref) !== 0) return ref;
+  }
+  return oldestUnprotected(shard, HEAD_VOLATILE);
+}

@@ -1,0 +1,233 @@
+/**
+ * When entries fall due: a hierarchical timing wheel whose lists run through the entries themselves.
+ *
+ * Runs on every thread, under the shard's lock; the owner of the shard advances it. Source: Varghese and Lauck, "Hashed
+ * and hierarchical timing wheels" (SOSP 1987), with buckets handed down ahead of time.
+ *
+ *   level 0: 16 ms a bucket   level 1: 4.1 s   level 2: 17.5 min   level 3: 3.1 days (and all that is later)
+ *
+ * A bucket of level k holds 256 of level k - 1 and is handed down one whole bucket before it begins, in slices, so that
+ * a million keys of one second are sorted before they fall due. Each level has 512 heads: the 256 of the bucket that
+ * runs and the 256 of the next. The position of a level is the first bucket that still holds its entries: below level
+ * 0's position all is expired, below level k's all is handed down. An entry's WHEEL_PREVIOUS is a reference, or the
+ * complement of its bucket's number when it is the first.
+ */
+
+import { assert } from '../base/assert.ts';
+import { expiresAt } from './entry.ts';
+import {
+  CELL_BYTES,
+  EXPIRING_LIVE,
+  NONE,
+  WHEEL_BUCKETS,
+  WHEEL_HEADS,
+  WHEEL_LEVELS,
+  WHEEL_NEXT,
+  WHEEL_POSITIONS,
+  WHEEL_PREVIOUS,
+  WORDS_PER_CELL,
+} from './layout.ts';
+import type { Shard } from './shard.ts';
+
+/** The width of a bucket of level 0, and so the resolution of active expiry. */
+export const TICK_MS = 16;
+
+const BUCKETS_PER_BUCKET = 256;
+const WIDTHS_MS = [TICK_MS, TICK_MS * 256, TICK_MS * 256 ** 2, TICK_MS * 256 ** 3] as const;
+
+/** Later than this from now, an entry waits in the last level's farthest bucket and is sorted again from there. */
+const TOP_BUCKETS_AHEAD = WHEEL_BUCKETS - 2;
+
+assert(WIDTHS_MS.length === WHEEL_LEVELS, 'every level has a width');
+assert(WHEEL_BUCKETS === 2 * BUCKETS_PER_BUCKET, 'a level holds the bucket that runs and the next');
+assert(CELL_BYTES * NONE === 0, 'zero-filled heads are empty lists');
+
+/** Starts the wheel at `nowMs`. The shard has no entries that expire. */
+export function startWheel(shard: Shard, nowMs: number): void {
+  const { numbers } = shard;
+  const first = Math.floor(nowMs / TICK_MS);
+  numbers[WHEEL_POSITIONS] = first;
+  for (let level = 1; level < WHEEL_LEVELS; level += 1) {
+    numbers[WHEEL_POSITIONS + level] = Math.floor(first / BUCKETS_PER_BUCKET ** level) + 1;
+  }
+}
+
+/** Puts an entry whose expiry is set into its bucket. O(1). */
+export function scheduleEntry(shard: Shard, ref: number): void {
+  shard.control[EXPIRING_LIVE] += 1;
+  placeEntry(shard, ref, expiresAt(shard.entries, ref));
+}
+
+/** Takes an entry out of its bucket. O(1). */
+export function unscheduleEntry(shard: Shard, ref: number): void {
+  const { words } = shard.entries;
+  const word = ref * WORDS_PER_CELL;
+  const next = words[word + WHEEL_NEXT];
+  const previous = words[word + WHEEL_PREVIOUS];
+  if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = previous;
+  if (previous >= 0) words[previous * WORDS_PER_CELL + WHEEL_NEXT] = next;
+  else shard.control[WHEEL_HEADS + ~previous] = next;
+  shard.control[EXPIRING_LIVE] -= 1;
+}
+
+/** Mends the links to an entry that has moved to `to`. Its own words were copied. */
+export function rescheduleMoved(shard: Shard, to: number): void {
+  const { words } = shard.entries;
+  const word = to * WORDS_PER_CELL;
+  const next = words[word + WHEEL_NEXT];
+  const previous = words[word + WHEEL_PREVIOUS];
+  if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = to;
+  if (previous >= 0) words[previous * WORDS_PER_CELL + WHEEL_NEXT] = to;
+  else shard.control[WHEEL_HEADS + ~previous] = to;
+}
+
+/**
+ * The next entry that is due at `nowMs`, or NONE when none is left; on the way it hands down at most `handDownMax`
+ * entries from the coarser levels. The caller removes the entry (which unschedules it) and asks again. `undone` is told
+ * through the return of `isWheelBehind`. Amortised O(1).
+ */
+export function nextDue(shard: Shard, nowMs: number, handDownMax: number): number {
+  const { control, numbers } = shard;
+  if (control[EXPIRING_LIVE] === 0) {
+    startWheel(shard, Math.max(nowMs, numbers[WHEEL_POSITIONS] * TICK_MS));
+    return NONE;
+  }
+  const target = Math.floor(nowMs / TICK_MS);
+  let budget = handDownMax;
+  while (numbers[WHEEL_POSITIONS] < target) {
+    budget = handDownAhead(shard, budget);
+    if (budget <= 0) return NONE;
+    const first = control[WHEEL_HEADS + bucketIndex(0, numbers[WHEEL_POSITIONS])];
+    if (first !== NONE) return first;
+    numbers[WHEEL_POSITIONS] += 1;
+  }
+  handDownAhead(shard, budget);
+  return NONE;
+}
+
+/** Whether work is left for `nextDue` at `nowMs` that it put off for want of budget. */
+export function isWheelBehind(shard: Shard, nowMs: number): boolean {
+  if (shard.control[EXPIRING_LIVE] === 0) return false;
+  return shard.numbers[WHEEL_POSITIONS] < Math.floor(nowMs / TICK_MS) || levelToHandDown(shard) !== NONE;
+}
+
+/** Some entry of the earliest bucket that has any, and through WHEEL_NEXT the rest of that bucket; NONE without one. */
+export function earliestBucket(shard: Shard): number {
+  const { control, numbers } = shard;
+  for (let level = 0; level < WHEEL_LEVELS; level += 1) {
+    const position = numbers[WHEEL_POSITIONS + level];
+    for (let ahead = 0; ahead < WHEEL_BUCKETS; ahead += 1) {
+      const first = control[WHEEL_HEADS + bucketIndex(level, position + ahead)];
+      if (first !== NONE) return first;
+    }
+  }
+  return NONE;
+}
+
+/** The entry behind `ref` in its bucket, or NONE. */
+export function nextInBucket(shard: Shard, ref: number): number {
+  return shard.entries.words[ref * WORDS_PER_CELL + WHEEL_NEXT];
+}
+
+/** The number of entries in all buckets, and the first link that is wrong. For checks: O(entries that expire). */
+export function checkWheel(shard: Shard): { count: number; problem?: string } {
+  const { control } = shard;
+  const { words } = shard.entries;
+  let count = 0;
+  for (let bucket = 0; bucket < WHEEL_LEVELS * WHEEL_BUCKETS; bucket += 1) {
+    let previous = ~bucket;
+    for (
+      let ref = control[WHEEL_HEADS + bucket];
+      ref !== NONE;
+      ref = words[ref * WORDS_PER_CELL + WHEEL_NEXT]
+    ) {
+      if (words[ref * WORDS_PER_CELL + WHEEL_PREVIOUS] !== previous) {
+        return { count, problem: `entry ${ref} of wheel bucket ${bucket} has a wrong link back` };
+      }
+      if (expiresAt(shard.entries, ref) === 0)
+        return { count, problem: `entry ${ref} is scheduled without expiry` };
+      if (bucket !== bucketFor(shard, expiresAt(shard.entries, ref)) && bucket < WHEEL_BUCKETS) {
+        const due = Math.floor(expiresAt(shard.entries, ref) / TICK_MS);
+        if (due > shard.numbers[WHEEL_POSITIONS])
+          return { count, problem: `entry ${ref} is in a wrong wheel bucket` };
+      }
+      previous = ref;
+      count += 1;
+      if (count > control[EXPIRING_LIVE])
+        return { count, problem: `wheel bucket ${bucket} runs in a circle` };
+    }
+  }
+  return { count };
+}
+
+function placeEntry(shard: Shard, ref: number, deadlineMs: number): void {
+  const bucket = bucketFor(shard, deadlineMs);
+  const { control } = shard;
+  const { words } = shard.entries;
+  const first = control[WHEEL_HEADS + bucket];
+  words[ref * WORDS_PER_CELL + WHEEL_NEXT] = first;
+  words[ref * WORDS_PER_CELL + WHEEL_PREVIOUS] = ~bucket;
+  if (first !== NONE) words[first * WORDS_PER_CELL + WHEEL_PREVIOUS] = ref;
+  control[WHEEL_HEADS + bucket] = ref;
+}
+
+/** The bucket for a deadline, numbered over all levels. What is due already goes where the wheel looks next. */
+function bucketFor(shard: Shard, deadlineMs: number): number {
+  const { numbers } = shard;
+  for (let level = 0; level < WHEEL_LEVELS - 1; level += 1) {
+    const bucket = Math.floor(deadlineMs / WIDTHS_MS[level]);
+    if (bucket < numbers[WHEEL_POSITIONS + level + 1] * BUCKETS_PER_BUCKET) {
+      return bucketIndex(level, Math.max(bucket, numbers[WHEEL_POSITIONS + level]));
+    }
+  }
+  const top = WHEEL_LEVELS - 1;
+  const position = numbers[WHEEL_POSITIONS + top];
+  const bucket = Math.floor(deadlineMs / WIDTHS_MS[top]);
+  return bucketIndex(top, Math.min(Math.max(bucket, position), position + TOP_BUCKETS_AHEAD));
+}
+
+function bucketIndex(level: number, bucket: number): number {
+  return level * WHEEL_BUCKETS + (bucket - Math.floor(bucket / WHEEL_BUCKETS) * WHEEL_BUCKETS);
+}
+
+/** Hands down what the finer levels need soon, coarsest first; returns what is left of the budget. */
+function handDownAhead(shard: Shard, budget: number): number {
+  let left = budget;
+  for (let level = levelToHandDown(shard); level !== NONE && left > 0; level = levelToHandDown(shard)) {
+    left = handDownBucket(shard, level, left);
+  }
+  return left;
+}
+
+/** The coarsest level whose next bucket the level below it already runs in or comes to next; NONE when none is near. */
+function levelToHandDown(shard: Shard): number {
+  const { numbers } = shard;
+  for (let level = WHEEL_LEVELS - 1; level > 0; level -= 1) {
+    const below = Math.floor(numbers[WHEEL_POSITIONS] / BUCKETS_PER_BUCKET ** level);
+    if (numbers[WHEEL_POSITIONS + level] <= below + 1) return level;
+  }
+  return NONE;
+}
+
+function handDownBucket(shard: Shard, level: number, budget: number): number {
+  const { control, numbers } = shard;
+  const { words } = shard.entries;
+  const head = WHEEL_HEADS + bucketIndex(level, numbers[WHEEL_POSITIONS + level]);
+  let left = budget;
+  // The chain is cut off bucket by bucket: `position + 1` first, so that the entries go to the level below.
+  while (control[head] !== NONE && left > 0) {
+    const ref = control[head];
+    const next = words[ref * WORDS_PER_CELL + WHEEL_NEXT];
+    control[head] = next;
+    if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = ~(head - WHEEL_HEADS);
+    numbers[WHEEL_POSITIONS + level] += 1;
+    placeEntry(shard, ref, expiresAt(shard.entries, ref));
+    numbers[WHEEL_POSITIONS + level] -= 1;
+    left -= 1;
+  }
+  if (control[head] === NONE) {
+    numbers[WHEEL_POSITIONS + level] += 1;
+    left -= 1;
+  }
+  return left;
+}

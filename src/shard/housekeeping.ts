@@ -1,0 +1,46 @@
+/**
+ * What the owner of a shard does between turns: expire what is due, drain what was flushed, finish a change of policy.
+ *
+ * Runs on the owner's thread. It takes the lock itself, a slice at a time, and gives it back in between.
+ */
+import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
+import { drainDoomed } from './databases.ts';
+import { expiresAt } from './entry.ts';
+import { isWheelBehind, nextDue } from './expiry.ts';
+import { EXPIRY_LAG_MS, EXPIRY_LAG_MS_MAX, KEYS_DOOMED, MIGRATION_CURSOR, NONE } from './layout.ts';
+import { expireEntry } from './lifecycle.ts';
+import { acquireShard, releaseShard } from './lock.ts';
+import { migrateRecency } from './migration.ts';
+import type { Shard } from './shard.ts';
+import { hashOfEntry } from './table.ts';
+
+/** One slice of every duty that has work; true when some is left. Holds the lock for some 100 us at the most. */
+export function keepHouse(shard: Shard, nowMs: number, expires: boolean): boolean {
+  acquireShard(shard);
+  try {
+    const dueLeft = expires && expireDue(shard, nowMs, HOUSEKEEPING_SLICE_ENTRIES);
+    const doomedLeft = shard.control[KEYS_DOOMED] > 0 && drainDoomed(shard, HOUSEKEEPING_SLICE_ENTRIES);
+    const migrating =
+      shard.control[MIGRATION_CURSOR] !== NONE && migrateRecency(shard, HOUSEKEEPING_SLICE_ENTRIES);
+    return dueLeft || doomedLeft || migrating;
+  } finally {
+    releaseShard(shard);
+  }
+}
+
+/** Removes at most `entriesMax` entries whose time has passed and notes how late; true when more are due. */
+export function expireDue(shard: Shard, nowMs: number, entriesMax: number): boolean {
+  const { numbers } = shard;
+  let lagMs = 0;
+  let left = entriesMax;
+  let ref = nextDue(shard, nowMs, left);
+  while (ref !== NONE && left > 0) {
+    lagMs = Math.max(lagMs, nowMs - expiresAt(shard.entries, ref));
+    expireEntry(shard, ref, hashOfEntry(shard, ref));
+    left -= 1;
+    if (left > 0) ref = nextDue(shard, nowMs, left);
+  }
+  numbers[EXPIRY_LAG_MS] = lagMs;
+  if (lagMs > numbers[EXPIRY_LAG_MS_MAX]) numbers[EXPIRY_LAG_MS_MAX] = lagMs;
+  return isWheelBehind(shard, nowMs);
+}

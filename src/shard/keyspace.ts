@@ -1,0 +1,394 @@
+/**
+ * What commands do with keys: find, put, change, expire, remove, visit. The front of the shard.
+ *
+ * Runs on every thread, under the shard's lock. A reference is good until the next call that allocates or removes.
+ * Nothing here allocates in JavaScript; memory trouble is the returned NONE.
+ */
+import type { Buffer } from 'node:buffer';
+import { copyBytes } from '../base/bytes.ts';
+import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, release, resizeInPlace } from './arena.ts';
+import { tableFor } from './databases.ts';
+import {
+  clockOf,
+  entryBytes,
+  entryOffset,
+  expiresAt,
+  isRaw,
+  isWide,
+  keyLength,
+  keyOffset,
+  tableOf,
+  typeOf,
+  valueLength,
+  valueOffset,
+  writeClock,
+  writeExpiresAt,
+  writeLsn,
+} from './entry.ts';
+import { admitKey, evictOne, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
+import { scheduleEntry } from './expiry.ts';
+import {
+  CELL_BYTES,
+  CLOCK_AND_TABLE,
+  EXPIRES_AT_MS_MAX,
+  EXPIRES_LOW,
+  HIGHS,
+  KEYS_LIVE,
+  LIMIT_BYTES,
+  NARROW_KEY_AT,
+  NARROW_KEY_BYTES_MAX,
+  NONE,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  SHAPE,
+  SHAPE_RAW,
+  SHAPE_SLACK_SHIFT,
+  SHAPE_TYPE_SHIFT,
+  SHAPE_WIDE,
+  TABLE_EXPIRING,
+  TYPE_STRING,
+  WIDE_KEY_AT,
+  WIDE_KEY_LENGTH,
+  WIDE_VALUE_LENGTH,
+  WORDS_PER_CELL,
+  WRITING,
+} from './layout.ts';
+import { detachEntry, expireEntry, markChanged, nextLsn, replaceExpiry } from './lifecycle.ts';
+import { admitEntry, touchEntry } from './recency.ts';
+import { sampleFromTable } from './sampling.ts';
+import type { Shard } from './shard.ts';
+import { findInTable, hashOf, insertInTable, replaceInTable, tableBase, visitGroup } from './table.ts';
+
+/** Draws of RANDOMKEY that may meet an expired entry before one is given up on, as in redis-server's db.c. */
+const RANDOM_TRIES_MAX = 100;
+
+/** Longer strings are called `raw` anyway; shorter ones only when they were changed in place. */
+export const EMBEDDED_BYTES_MAX = 44;
+
+/** A value that grows by appending gets as much again, up to this, so that many appends move it seldom. */
+const GROWTH_BYTES_MAX = 1024 * 1024;
+
+/** The entry under a key, or NONE. An expired one is removed on the way. Recency does not change. */
+export function findEntry(
+  shard: Shard,
+  database: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  nowMs: number,
+): number {
+  const hash = hashOf(shard, key, start, end);
+  const ref = findInTable(shard, tableFor(shard, database), hash, key, start, end);
+  if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
+  expireEntry(shard, ref, hash);
+  return NONE;
+}
+
+/** Whether an entry's time has passed, removed or not. */
+export function isExpired(shard: Shard, ref: number, nowMs: number): boolean {
+  const { words } = shard.entries;
+  const word = ref * WORDS_PER_CELL;
+  if (words[word + EXPIRES_LOW] === 0 && words[word + HIGHS] >>> 16 === 0) return false;
+  return expiresAt(shard.entries, ref) < nowMs;
+}
+
+/**
+ * Creates or replaces a string. `expiresAtMs` 0 is for ever. Returns its reference; NONE when nothing (more) may be
+ * evicted for it, and then nothing has changed but what was evicted. O(value), plus what is evicted.
+ */
+export function putString(
+  shard: Shard,
+  database: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  value: Buffer,
+  valueStart: number,
+  valueEnd: number,
+  expiresAtMs: number,
+  nowMs: number,
+): number {
+  const ref = placeString(shard, database, key, keyStart, keyEnd, valueEnd - valueStart, expiresAtMs, nowMs);
+  if (ref === NONE) return NONE;
+  const { entries } = shard;
+  copyBytes(value, valueStart, valueEnd, entryBytes(entries, ref), valueOffset(entries, ref));
+  shard.control[WRITING] = NONE;
+  return ref;
+}
+
+/**
+ * Creates or replaces an entry with the value of another, which may lie in another shard (whose lock is held too).
+ * The source stays. Returns as `putString`. In one shard, making room may move the source: its old reference is void.
+ */
+export function putCopy(
+  shard: Shard,
+  database: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  source: Shard,
+  sourceRef: number,
+  expiresAtMs: number,
+  nowMs: number,
+): number {
+  const length = valueLength(source.entries, sourceRef);
+  source.control[PROTECTED_SOURCE] = sourceRef;
+  const ref = placeString(shard, database, key, keyStart, keyEnd, length, expiresAtMs, nowMs);
+  const from = source.control[PROTECTED_SOURCE];
+  source.control[PROTECTED_SOURCE] = NONE;
+  if (ref === NONE) return NONE;
+  const at = valueOffset(source.entries, from);
+  const target = entryBytes(shard.entries, ref);
+  copyBytes(entryBytes(source.entries, from), at, at + length, target, valueOffset(shard.entries, ref));
+  shard.control[WRITING] = NONE;
+  if (!isRaw(source.entries, from) || length > EMBEDDED_BYTES_MAX) return ref;
+  const raw = resizeValue(shard, ref, length, nowMs);
+  shard.control[WRITING] = NONE;
+  return raw === NONE ? ref : raw;
+}
+
+/**
+ * Changes the length of a string in place or by moving it: the prefix stays, growth is zero-filled. Returns the entry's
+ * reference from now on; NONE when nothing (more) may be evicted for it, and then it is as before. `writeValue` must
+ * follow: until then the entry counts as half written. O(1) when there is
+ * room behind the value, which appending leaves; O(value) otherwise.
+ */
+export function resizeValue(shard: Shard, ref: number, length: number, nowMs: number): number {
+  const { entries, control } = shard;
+  const before = valueLength(entries, ref);
+  let at = ref;
+  if (!fitsInBlock(shard, ref, length)) {
+    const keyBytes = keyLength(entries, ref);
+    control[PROTECTED] = ref;
+    let block = reserveBlock(shard, cellsForWide(keyBytes, length + growthFor(length)), nowMs);
+    if (block === NONE) block = reserveBlock(shard, cellsForWide(keyBytes, length), nowMs);
+    const from = control[PROTECTED];
+    control[PROTECTED] = NONE;
+    if (block === NONE) return NONE;
+    at = moveToWide(shard, from, block, Math.min(before, length), nowMs);
+  }
+  entries.words[at * WORDS_PER_CELL + WIDE_VALUE_LENGTH] = length;
+  entries.words[at * WORDS_PER_CELL + SHAPE] |= SHAPE_RAW;
+  control[WRITING] = at;
+  if (length > before) {
+    const offset = valueOffset(entries, at);
+    entryBytes(entries, at).fill(0, offset + before, offset + length);
+  }
+  markChanged(shard, at);
+  return at;
+}
+
+/** Overwrites part of a value after `resizeValue`: `[offset, offset + end - start)` must lie within it. */
+export function writeValue(
+  shard: Shard,
+  ref: number,
+  offset: number,
+  source: Buffer,
+  start: number,
+  end: number,
+): void {
+  const { entries } = shard;
+  copyBytes(source, start, end, entryBytes(entries, ref), valueOffset(entries, ref) + offset);
+  shard.control[WRITING] = NONE;
+}
+
+/** The largest value that a shard of this limit can hold under a key of this length. */
+export function valueBytesMax(shard: Shard, keyBytes: number): number {
+  const blockBytes = Math.min(BLOCK_CELLS_MAX * CELL_BYTES, shard.numbers[LIMIT_BYTES] - INDEX_BYTES_MIN);
+  return Math.max(0, blockBytes - WIDE_KEY_AT - keyBytes - CELL_BYTES);
+}
+
+/** A key of a database at random, NONE when it has none that lives. */
+export function randomEntry(shard: Shard, database: number, nowMs: number): number {
+  let ref = NONE;
+  for (let tries = 0; tries < RANDOM_TRIES_MAX; tries += 1) {
+    ref = sampleFromTable(shard, tableFor(shard, database));
+    if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
+  }
+  return ref;
+}
+
+/** Visits the entries at a position in hash order; see `visitGroup` for what is promised. The visitor changes nothing. */
+export function scanBucket(
+  shard: Shard,
+  database: number,
+  position: number,
+  visit: (ref: number) => void,
+): number {
+  return visitGroup(shard, tableFor(shard, database), position, visit);
+}
+
+/** Finds or makes the entry for a string of `length` bytes, with everything written but the value itself. */
+function placeString(
+  shard: Shard,
+  database: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  length: number,
+  expiresAtMs: number,
+  nowMs: number,
+): number {
+  const expiry = Math.min(expiresAtMs, EXPIRES_AT_MS_MAX);
+  const table = tableFor(shard, database);
+  const hash = hashOf(shard, key, keyStart, keyEnd);
+  const existing = findInTable(shard, table, hash, key, keyStart, keyEnd);
+  if (existing === NONE)
+    return createString(shard, table, hash, key, keyStart, keyEnd, length, expiry, nowMs);
+  const ref = isBlockFor(shard, existing, cellsFor(keyEnd - keyStart, length))
+    ? existing
+    : reblock(shard, existing, hash, length, nowMs);
+  if (ref === NONE) return NONE;
+  shard.control[WRITING] = ref;
+  writeShape(shard, ref, keyEnd - keyStart, length);
+  if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
+  else copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + NARROW_KEY_AT);
+  replaceExpiry(shard, ref, expiry);
+  touchEntry(shard, ref, nowMs);
+  markChanged(shard, ref);
+  return ref;
+}
+
+/** Whether a block has the size that was asked for; the allocator may have left it a cell that is too small to be a block. */
+function isBlockFor(shard: Shard, ref: number, cells: number): boolean {
+  const more = blockCells(shard.entries.words, ref) - cells;
+  return more === 0 || more === 1;
+}
+
+/** A block of the size that the new value needs, in the place of the old one in index, lists and wheel. */
+function reblock(shard: Shard, existing: number, hash: number, length: number, nowMs: number): number {
+  const { entries, control } = shard;
+  const cells = cellsFor(keyLength(entries, existing), length);
+  control[PROTECTED] = existing;
+  const block = reserveBlock(shard, cells, nowMs);
+  const from = control[PROTECTED];
+  control[PROTECTED] = NONE;
+  if (block === NONE) return NONE;
+  takeOver(shard, from, block, hash);
+  return block;
+}
+
+function createString(
+  shard: Shard,
+  table: number,
+  hash: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  length: number,
+  expiresAtMs: number,
+  nowMs: number,
+): number {
+  const { control, entries } = shard;
+  if (!admitKey(shard, nowMs)) return NONE;
+  const ref = reserveBlock(shard, cellsFor(keyEnd - keyStart, length), nowMs);
+  if (ref === NONE) return NONE;
+  const word = ref * WORDS_PER_CELL;
+  entries.words[word + CLOCK_AND_TABLE] = table;
+  entries.words[word + HIGHS] = 0;
+  writeExpiresAt(entries, ref, expiresAtMs);
+  writeLsn(entries, ref, nextLsn(shard));
+  writeShape(shard, ref, keyEnd - keyStart, length);
+  if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
+  else copyBytes(key, keyStart, keyEnd, entryBytes(entries, ref), entryOffset(ref) + NARROW_KEY_AT);
+  while (!insertInTable(shard, table, hash, ref)) {
+    if (evictOne(shard, nowMs)) continue;
+    entries.words[word + SHAPE] = 0;
+    release(entries, ref);
+    return NONE;
+  }
+  control[WRITING] = ref;
+  control[KEYS_LIVE] += 1;
+  admitEntry(shard, ref, nowMs);
+  if (expiresAtMs !== 0) {
+    scheduleEntry(shard, ref);
+    control[tableBase(table) + TABLE_EXPIRING] += 1;
+  }
+  return ref;
+}
+
+/** Makes `to` stand for the entry `from` everywhere, keeping its expiry and its clock, and frees `from`. */
+function takeOver(shard: Shard, from: number, to: number, hash: number): void {
+  const { entries, control } = shard;
+  const table = tableOf(entries, from);
+  const expiresAtMs = expiresAt(entries, from);
+  entries.words[to * WORDS_PER_CELL + CLOCK_AND_TABLE] =
+    entries.words[from * WORDS_PER_CELL + CLOCK_AND_TABLE];
+  entries.words[to * WORDS_PER_CELL + HIGHS] = 0;
+  writeExpiresAt(entries, to, expiresAtMs);
+  const clock = clockOf(entries, from);
+  replaceInTable(shard, table, hash, from, to);
+  detachEntry(shard, from);
+  admitEntry(shard, to, 0);
+  writeClock(entries, to, clock);
+  if (expiresAtMs === 0) return;
+  scheduleEntry(shard, to);
+  control[tableBase(table) + TABLE_EXPIRING] += 1;
+}
+
+/** Copies key and value to a larger block in the wide form, and makes it the entry. */
+function moveToWide(shard: Shard, from: number, block: number, length: number, nowMs: number): number {
+  const { entries } = shard;
+  const keyBytes = keyLength(entries, from);
+  const target = entryBytes(entries, block);
+  const key = keyOffset(entries, from);
+  const value = valueOffset(entries, from);
+  const at = entryOffset(block) + WIDE_KEY_AT;
+  copyBytes(entryBytes(entries, from), key, key + keyBytes, target, at);
+  copyBytes(entryBytes(entries, from), value, value + length, target, at + keyBytes);
+  const type = typeOf(entries, from);
+  takeOver(shard, from, block, hashOf(shard, target, at, at + keyBytes));
+  const word = block * WORDS_PER_CELL;
+  entries.words[word + WIDE_KEY_LENGTH] = keyBytes;
+  entries.words[word + WIDE_VALUE_LENGTH] = length;
+  entries.words[word + SHAPE] = SHAPE_WIDE | (type << SHAPE_TYPE_SHIFT);
+  touchEntry(shard, block, nowMs);
+  return block;
+}
+
+/** Whether a value of another length has its place in the block as it is, or as it can grow where it stands. */
+function fitsInBlock(shard: Shard, ref: number, length: number): boolean {
+  const { entries } = shard;
+  const keyBytes = keyLength(entries, ref);
+  if (!isWide(entries, ref)) return false;
+  if (length <= blockCells(entries.words, ref) * CELL_BYTES - WIDE_KEY_AT - keyBytes) return true;
+  return resizeInPlaceWithin(shard, ref, cellsForWide(keyBytes, length + growthFor(length)));
+}
+
+function resizeInPlaceWithin(shard: Shard, ref: number, cells: number): boolean {
+  const more = (cells - blockCells(shard.entries.words, ref)) * CELL_BYTES;
+  if (usedBytes(shard) + more > shard.numbers[LIMIT_BYTES]) return false;
+  return resizeInPlace(shard.entries, ref, cells);
+}
+
+function growthFor(length: number): number {
+  return Math.min(length, GROWTH_BYTES_MAX);
+}
+
+function cellsFor(keyBytes: number, valueBytes: number): number {
+  return keyBytes > NARROW_KEY_BYTES_MAX
+    ? cellsForWide(keyBytes, valueBytes)
+    : cellsForBytes(NARROW_KEY_AT + keyBytes + valueBytes);
+}
+
+function cellsForWide(keyBytes: number, valueBytes: number): number {
+  return cellsForBytes(WIDE_KEY_AT + keyBytes + valueBytes);
+}
+
+/** Writes the lengths for a block that was made for them. From here on the block is an entry. */
+function writeShape(shard: Shard, ref: number, keyBytes: number, valueBytes: number): void {
+  const { words } = shard.entries;
+  const word = ref * WORDS_PER_CELL;
+  if (keyBytes > NARROW_KEY_BYTES_MAX) {
+    words[word + WIDE_KEY_LENGTH] = keyBytes;
+    words[word + WIDE_VALUE_LENGTH] = valueBytes;
+    words[word + SHAPE] = SHAPE_WIDE | (TYPE_STRING << SHAPE_TYPE_SHIFT);
+    return;
+  }
+  const slack = blockCells(words, ref) * CELL_BYTES - NARROW_KEY_AT - keyBytes - valueBytes;
+  words[word + SHAPE] = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (TYPE_STRING << SHAPE_TYPE_SHIFT);
+}
+
+function writeWideKey(shard: Shard, ref: number, key: Buffer, keyStart: number, keyEnd: number): void {
+  copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + WIDE_KEY_AT);
+}

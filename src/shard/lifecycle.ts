@@ -1,0 +1,123 @@
+/**
+ * The birth, removal and moving of whole entries: what keeps the arena, the index, recency, expiry and the counts in step.
+ *
+ * Runs on every thread, under the shard's lock.
+ */
+import { allocate, blockCells, release } from './arena.ts';
+import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
+import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
+import {
+  EXPIRED_KEYS,
+  EXPIRES_AT_MS_MAX,
+  KEYS_DOOMED,
+  KEYS_LIVE,
+  LSN,
+  MIGRATION_CURSOR,
+  NONE,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  SHAPE,
+  SHAPE_TYPE_MASK,
+  SHAPE_TYPE_SHIFT,
+  TABLE_DOOMED,
+  TABLE_EXPIRING,
+  TABLE_STATE,
+  WORDS_PER_CELL,
+} from './layout.ts';
+import { olderThan, relinkEntry, relistEntry, unlinkEntry } from './recency.ts';
+import type { Shard } from './shard.ts';
+import { hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
+
+/** Takes the next number of the shard's changes. */
+export function nextLsn(shard: Shard): number {
+  shard.numbers[LSN] += 1;
+  return shard.numbers[LSN];
+}
+
+/** Stamps an entry that was changed in place. */
+export function markChanged(shard: Shard, ref: number): void {
+  writeLsn(shard.entries, ref, nextLsn(shard));
+}
+
+/** Removes an entry whose hash is known. It is a change of the shard. */
+export function destroyEntry(shard: Shard, ref: number, hash: number): void {
+  const { control } = shard;
+  const table = tableOf(shard.entries, ref);
+  const base = tableBase(table);
+  removeFromTable(shard, table, hash, ref);
+  detachEntry(shard, ref);
+  if (control[base + TABLE_STATE] === TABLE_DOOMED) {
+    control[KEYS_DOOMED] -= 1;
+  } else {
+    control[KEYS_LIVE] -= 1;
+    nextLsn(shard);
+  }
+}
+
+/** Removes an entry. O(1), plus hashing its key. */
+export function removeEntry(shard: Shard, ref: number): void {
+  destroyEntry(shard, ref, hashOfEntry(shard, ref));
+}
+
+/** Removes an entry because its time has come. */
+export function expireEntry(shard: Shard, ref: number, hash: number): void {
+  shard.numbers[EXPIRED_KEYS] += 1;
+  destroyEntry(shard, ref, hash);
+}
+
+/** Takes an entry out of everything but its table, and frees its block. */
+export function detachEntry(shard: Shard, ref: number): void {
+  const { control, entries } = shard;
+  if (control[MIGRATION_CURSOR] === ref) control[MIGRATION_CURSOR] = olderThan(entries, ref);
+  unlinkEntry(entries.words, ref);
+  if (expiresAt(entries, ref) !== 0) {
+    unscheduleEntry(shard, ref);
+    control[tableBase(tableOf(entries, ref)) + TABLE_EXPIRING] -= 1;
+  }
+  entries.words[ref * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  release(entries, ref);
+}
+
+/** Sets or (with 0) removes the time at which an entry expires. It is a change of the shard. O(1). */
+export function setExpiry(shard: Shard, ref: number, expiresAtMs: number): void {
+  replaceExpiry(shard, ref, Math.min(expiresAtMs, EXPIRES_AT_MS_MAX));
+  markChanged(shard, ref);
+}
+
+/** As `setExpiry`, for a caller that stamps the entry itself. */
+export function replaceExpiry(shard: Shard, ref: number, expiresAtMs: number): void {
+  const { control, entries } = shard;
+  const before = expiresAt(entries, ref);
+  if (before === expiresAtMs) return;
+  const expiring = tableBase(tableOf(entries, ref)) + TABLE_EXPIRING;
+  if (before !== 0) {
+    unscheduleEntry(shard, ref);
+    control[expiring] -= 1;
+  }
+  writeExpiresAt(entries, ref, expiresAtMs);
+  if (expiresAtMs !== 0) {
+    scheduleEntry(shard, ref);
+    control[expiring] += 1;
+  }
+  if ((before === 0) !== (expiresAtMs === 0)) relistEntry(shard, ref);
+}
+
+/** Moves an entry to a fresh block of its own size; false when there is none. O(bytes). */
+export function moveEntry(shard: Shard, from: number): boolean {
+  const { control, entries } = shard;
+  const { words } = entries;
+  const hash = hashOfEntry(shard, from);
+  const cells = blockCells(words, from);
+  const to = allocate(entries, cells);
+  if (to === NONE) return false;
+  const first = from * WORDS_PER_CELL;
+  words.copyWithin(to * WORDS_PER_CELL + 1, first + 1, first + cells * WORDS_PER_CELL);
+  replaceInTable(shard, tableOf(entries, to), hash, from, to);
+  relinkEntry(words, to);
+  if (expiresAt(entries, to) !== 0) rescheduleMoved(shard, to);
+  if (control[PROTECTED] === from) control[PROTECTED] = to;
+  if (control[PROTECTED_SOURCE] === from) control[PROTECTED_SOURCE] = to;
+  if (control[MIGRATION_CURSOR] === from) control[MIGRATION_CURSOR] = to;
+  words[first + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  return true;
+}

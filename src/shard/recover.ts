@@ -1,0 +1,128 @@
+/**
+ * What becomes of shards whose lock was held by a thread that died: checked, rebuilt if broken, and only then freed.
+ *
+ * Runs on the main thread. The entries describe themselves, so everything else (index, lists, wheel, counts) is rebuilt
+ * from a walk over the arena's blocks. Only if the blocks themselves are broken is the shard emptied.
+ */
+import {
+  firstBlock,
+  formatArena,
+  isFreeBlock,
+  isWalkable,
+  lastBlock,
+  nextBlock,
+  rebuildFreeLists,
+  release,
+} from './arena.ts';
+import { checkShard, describesEntry } from './check.ts';
+import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, writeClock } from './entry.ts';
+import { scheduleEntry } from './expiry.ts';
+import {
+  KEYS_DOOMED,
+  KEYS_LIVE,
+  NONE,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  REPAIRS,
+  SHAPE,
+  SHAPE_TYPE_MASK,
+  SHAPE_TYPE_SHIFT,
+  TABLE_DOOMED,
+  TABLE_EXPIRING,
+  TABLE_FREE,
+  TABLE_STATE,
+  WORDS_PER_CELL,
+  WRITING,
+} from './layout.ts';
+import { releaseShard, seizeShard } from './lock.ts';
+import { admitEntry } from './recency.ts';
+import { formatIndex, formatShard, type Shard } from './shard.ts';
+import { findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
+
+/** Frees the locks that a dead thread held, after checking and if need be rebuilding their shards. Says what it did. */
+export function recoverAfterDeath(shards: readonly Shard[], deadThreadId: number, nowMs: number): string[] {
+  const report: string[] = [];
+  for (const shard of shards) {
+    if (!seizeShard(shard, deadThreadId)) continue;
+    report.push(`shard ${shard.index}: its lock was held; ${mendShard(shard, nowMs)}`);
+    releaseShard(shard);
+  }
+  return report;
+}
+
+/** Whether a command stopped half-way: it left an entry protected or half written. */
+export function isSuspect(shard: Shard): boolean {
+  const { control } = shard;
+  return control[WRITING] !== NONE || control[PROTECTED] !== NONE || control[PROTECTED_SOURCE] !== NONE;
+}
+
+/**
+ * Checks a shard and rebuilds it if it is broken; under its lock. An entry whose value was being written is dropped:
+ * a cache may forget, never lie. O(entries).
+ */
+export function mendShard(shard: Shard, nowMs: number): string {
+  const { control, entries } = shard;
+  const writing = control[WRITING];
+  control[WRITING] = NONE;
+  control[PROTECTED] = NONE;
+  control[PROTECTED_SOURCE] = NONE;
+  if (writing !== NONE)
+    entries.words[writing * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  const problem = checkShard(shard);
+  if (problem === undefined) return 'it is whole';
+  control[REPAIRS] += 1;
+  const lost = rebuildShard(shard, nowMs);
+  return `${problem}; rebuilt with ${control[KEYS_LIVE]} keys, ${lost} dropped`;
+}
+
+/** Rebuilds everything from the entries themselves; returns how many blocks were no good entries. */
+function rebuildShard(shard: Shard, nowMs: number): number {
+  const { entries } = shard;
+  if (!isWalkable(entries)) {
+    formatShard(shard, nowMs);
+    return Infinity;
+  }
+  const refs: number[] = [];
+  let dropped = 0;
+  for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
+    if (isFreeBlock(entries, ref)) continue;
+    if (isKept(shard, ref)) refs.push(ref);
+    else dropped += 1;
+  }
+  refs.sort((a, b) => clockOf(entries, a) - clockOf(entries, b));
+  rebuildFreeLists(entries, new Set(refs));
+  formatArena(shard.groups);
+  formatIndex(shard, nowMs);
+  for (const ref of refs) {
+    if (!relinkWhole(shard, ref, nowMs)) dropped += 1;
+  }
+  return dropped;
+}
+
+function isKept(shard: Shard, ref: number): boolean {
+  return (
+    describesEntry(shard, ref) &&
+    shard.control[tableBase(tableOf(shard.entries, ref)) + TABLE_STATE] !== TABLE_FREE
+  );
+}
+
+/** Puts one entry back into index, lists, wheel and counts; an entry whose key is there already is dropped. */
+function relinkWhole(shard: Shard, ref: number, nowMs: number): boolean {
+  const { control, entries } = shard;
+  const table = tableOf(entries, ref);
+  const hash = hashOfEntry(shard, ref);
+  const key = keyOffset(entries, ref);
+  const known = findInTable(shard, table, hash, entryBytes(entries, ref), key, key + keyLength(entries, ref));
+  if (known !== NONE || !insertInTable(shard, table, hash, ref)) {
+    release(entries, ref);
+    return false;
+  }
+  control[control[tableBase(table) + TABLE_STATE] === TABLE_DOOMED ? KEYS_DOOMED : KEYS_LIVE] += 1;
+  const clock = clockOf(entries, ref);
+  admitEntry(shard, ref, nowMs);
+  writeClock(entries, ref, clock);
+  if (expiresAt(entries, ref) === 0) return true;
+  scheduleEntry(shard, ref);
+  control[tableBase(table) + TABLE_EXPIRING] += 1;
+  return true;
+}

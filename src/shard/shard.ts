@@ -1,0 +1,164 @@
+/**
+ * A shard as one thread sees it: views over the shard's three SharedArrayBuffers, and the thread's own few variables.
+ *
+ * The buffers are created once by the main thread and belong to the process: they survive any worker.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { DATABASES_MAX } from '../config/limits.ts';
+import { type Arena, arenaBytesFor, formatArena, openArena } from './arena.ts';
+import { startWheel } from './expiry.ts';
+import {
+  CELL_BYTES,
+  DATABASE_TABLES,
+  DATABASES,
+  EXPIRING_LIVE,
+  HASH_KEY_0,
+  HASH_KEY_1,
+  HOLD_SAMPLING,
+  KEYS_DOOMED,
+  KEYS_LIVE,
+  KEYS_MAX,
+  LFU_DECAY_MINUTES,
+  LFU_LOG_FACTOR,
+  LIMIT_BYTES,
+  MIGRATION_CURSOR,
+  NARROW_KEY_AT,
+  NONE,
+  NUMBERS,
+  POLICY,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  RANDOM_STATE,
+  ROOT_WORDS,
+  TABLE_AREA,
+  TABLE_MAPPED,
+  TABLE_STATE,
+  TABLE_WORDS,
+  TABLES,
+  WHEEL_HEADS,
+  WRITING,
+} from './layout.ts';
+import { formatRecency } from './recency.ts';
+import { rootWordsFor, tableBase } from './table.ts';
+
+/** The memory of a shard, as it is handed to every thread. */
+export type ShardBuffers = {
+  readonly numbers: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+  readonly entries: SharedArrayBuffer;
+  readonly groups: SharedArrayBuffer;
+};
+
+/** One thread's views of one shard. */
+export type Shard = {
+  readonly index: number;
+  readonly threadId: number;
+  readonly clock: Clock;
+  readonly control: Int32Array;
+  readonly numbers: Float64Array;
+  readonly entries: Arena;
+  readonly groups: Arena;
+  holdCountdown: number;
+  holdTimed: boolean;
+};
+
+/** What a shard is created with. Limits are this shard's share; `capacityBytes` is reserved and bounds later limits. */
+export type ShardOptions = {
+  readonly capacityBytes: number;
+  readonly limitBytes: number;
+  readonly keysMax: number;
+  readonly policy: number;
+  readonly databases: number;
+  readonly lfuLogFactor: number;
+  readonly lfuDecayMinutes: number;
+  readonly holdSampling: number;
+  readonly seed: number;
+  readonly nowMs: number;
+};
+
+/** A flush hands a database a fresh table while the old one drains: each database may have one of each. */
+const TABLES_PER_DATABASE = 2;
+
+/** The index never takes more than this share of the entries' bytes: 7 of at least 48 a key, with room to fragment. */
+const GROUPS_SHARE = 0.25;
+const GROUPS_BYTES_MIN = 2 ** 20;
+
+/** Reserves and formats a shard's memory. The kernel commits pages as they are touched. */
+export function createShardBuffers(options: ShardOptions): ShardBuffers {
+  assert(options.databases >= 1 && options.databases <= DATABASES_MAX, 'databases are within their bound');
+  const entriesBytes = arenaBytesFor(options.capacityBytes);
+  const groupsBytes = arenaBytesFor(
+    Math.max(GROUPS_BYTES_MIN, Math.ceil(options.capacityBytes * GROUPS_SHARE)),
+  );
+  const tables = options.databases * TABLES_PER_DATABASE;
+  const rootWords = rootWordsFor(options.capacityBytes / (NARROW_KEY_AT + CELL_BYTES));
+  const controlWords = TABLE_AREA + tables * (TABLE_WORDS + rootWords);
+  const buffers = {
+    numbers: new SharedArrayBuffer(NUMBERS * Float64Array.BYTES_PER_ELEMENT),
+    control: new SharedArrayBuffer(controlWords * Int32Array.BYTES_PER_ELEMENT),
+    entries: new SharedArrayBuffer(entriesBytes),
+    groups: new SharedArrayBuffer(groupsBytes),
+  };
+  const control = new Int32Array(buffers.control);
+  control[DATABASES] = options.databases;
+  control[TABLES] = tables;
+  control[ROOT_WORDS] = rootWords;
+  control[POLICY] = options.policy;
+  control[KEYS_MAX] = options.keysMax;
+  control[LFU_LOG_FACTOR] = options.lfuLogFactor;
+  control[LFU_DECAY_MINUTES] = options.lfuDecayMinutes;
+  control[HOLD_SAMPLING] = options.holdSampling;
+  control[RANDOM_STATE] = options.seed;
+  control[HASH_KEY_0] = Math.imul(options.seed, 0x9e3779b1);
+  control[HASH_KEY_1] = ~options.seed;
+  new Float64Array(buffers.numbers)[LIMIT_BYTES] = options.limitBytes;
+  return buffers;
+}
+
+/** Maps a shard's memory in the calling thread. */
+export function openShard(buffers: ShardBuffers, index: number, threadId: number, clock: Clock): Shard {
+  return {
+    index,
+    threadId,
+    clock,
+    control: new Int32Array(buffers.control),
+    numbers: new Float64Array(buffers.numbers),
+    entries: openArena(buffers.entries),
+    groups: openArena(buffers.groups),
+    holdCountdown: 1,
+    holdTimed: false,
+  };
+}
+
+/** Empties a shard: both arenas, all tables, the wheel. Settings and totals stay. At start, and as the last repair. */
+export function formatShard(shard: Shard, nowMs: number): void {
+  const { control } = shard;
+  formatArena(shard.entries);
+  formatArena(shard.groups);
+  control.fill(0, TABLE_AREA, TABLE_AREA + control[TABLES] * TABLE_WORDS);
+  formatIndex(shard, nowMs);
+  for (let database = 0; database < control[DATABASES]; database += 1) {
+    control[DATABASE_TABLES + database] = database;
+    control[tableBase(database) + TABLE_STATE] = TABLE_MAPPED;
+  }
+}
+
+/** Empties index, lists, wheel and counts; which table a database has, and which are doomed, stays. */
+export function formatIndex(shard: Shard, nowMs: number): void {
+  const { control } = shard;
+  const states: number[] = [];
+  for (let table = 0; table < control[TABLES]; table += 1)
+    states.push(control[tableBase(table) + TABLE_STATE]);
+  control.fill(0, WHEEL_HEADS);
+  for (const [table, state] of states.entries()) control[tableBase(table) + TABLE_STATE] = state;
+  control[KEYS_LIVE] = 0;
+  control[KEYS_DOOMED] = 0;
+  control[PROTECTED] = NONE;
+  control[PROTECTED_SOURCE] = NONE;
+  control[WRITING] = NONE;
+  control[MIGRATION_CURSOR] = NONE;
+  control[EXPIRING_LIVE] = 0;
+  formatRecency(shard);
+  startWheel(shard, nowMs);
+}

@@ -1,0 +1,443 @@
+/**
+ * The hash index of one table: linear hashing over groups of references, so that it grows and shrinks one group at a time.
+ *
+ * Runs on every thread, under the shard's lock; lies in the shard's index arena, its few counts in the control block.
+ * Source: Litwin, "Linear hashing: a new tool for file and table addressing" (VLDB 1980). A group is not a fixed page
+ * but a block that grows by four places, so that memory per key hardly depends on how full the table is:
+ *
+ *   root ──> segments of 1024 group references ──> group, in 32-bit words
+ *
+ *   ┌ BLOCK ┬ COUNT 16 | CAPACITY 16 ┬ tags, two to a word ... ┬ references, one to a word ... ┐
+ *
+ * A tag is the upper half of the key's hash: a miss reads one group and, but for one in some thousands, no entry. The
+ * lower half picks the group. From 2^16 groups on, the bit that splits a group stands in the tag, so that growing
+ * touches no entry at all. With about 24 references in a group, the index costs 7 bytes a key.
+ */
+import { equalBytes } from '../base/bytes.ts';
+import { allocate, release } from './arena.ts';
+import { entryBytes, keyLength, keyOffset } from './entry.ts';
+import { hashKey } from './key-hash.ts';
+import {
+  HASH_KEY_0,
+  HASH_KEY_1,
+  NONE,
+  ROOT_WORDS,
+  TABLE_AREA,
+  TABLE_KEYS,
+  TABLE_LEVEL,
+  TABLE_SPLIT,
+  TABLE_WORDS,
+  TABLES,
+  WORDS_PER_CELL,
+} from './layout.ts';
+import type { Shard } from './shard.ts';
+
+export const SEGMENT_GROUPS_SHIFT = 10;
+const SEGMENT_GROUPS = 1 << SEGMENT_GROUPS_SHIFT;
+const SEGMENT_FIRST = 2;
+const SEGMENT_CELLS = (SEGMENT_GROUPS + SEGMENT_FIRST) / WORDS_PER_CELL;
+
+const GROUP_COUNTS = 1;
+const GROUP_TAGS = 2;
+const CAPACITY_STEP = 4;
+const CAPACITY_MAX = 0xfffc;
+
+/** A group splits when the table holds more keys than this for each, and merges below a third of it. */
+const KEYS_PER_GROUP = 24;
+const KEYS_PER_GROUP_MIN = 8;
+
+/** Unused places in a group beyond this are given back when a key leaves. */
+const SPARE_PLACES_MAX = 8;
+
+const POSITIONS = 2 ** 32;
+
+/** The hash of a key in this shard. */
+export function hashOf(shard: Shard, bytes: Uint8Array, start: number, end: number): number {
+  return hashKey(bytes, start, end, shard.control[HASH_KEY_0], shard.control[HASH_KEY_1]);
+}
+
+/** The first word of a table in the control block. */
+export function tableBase(table: number): number {
+  return TABLE_AREA + table * TABLE_WORDS;
+}
+
+/** Groups that a table has at present. */
+export function groupCount(shard: Shard, table: number): number {
+  const base = tableBase(table);
+  return (1 << shard.control[base + TABLE_LEVEL]) + shard.control[base + TABLE_SPLIT];
+}
+
+/** The entry under a key whose hash is known, or NONE. */
+export function findInTable(
+  shard: Shard,
+  table: number,
+  hash: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const group = groupAt(shard, table, groupOf(shard.control, table, hash));
+  if (group === NONE) return NONE;
+  const { words } = shard.groups;
+  const first = group * WORDS_PER_CELL;
+  const counts = words[first + GROUP_COUNTS];
+  const count = counts & 0xffff;
+  const tag = hash >>> 16;
+  const refs = first + GROUP_TAGS + (counts >>> 17);
+  for (let place = 0, at = first + GROUP_TAGS; place < count; place += 2, at += 1) {
+    const two = words[at];
+    if ((two & 0xffff) === tag) {
+      const ref = words[refs + place];
+      if (holdsKey(shard, ref, key, start, end)) return ref;
+    }
+    if (two >>> 16 === tag && place + 1 < count) {
+      const ref = words[refs + place + 1];
+      if (holdsKey(shard, ref, key, start, end)) return ref;
+    }
+  }
+  return NONE;
+}
+
+/** Adds a reference; false when the index arena is full. Grows the table by at most one group. */
+export function insertInTable(shard: Shard, table: number, hash: number, ref: number): boolean {
+  const base = tableBase(table);
+  const { control } = shard;
+  if (!appendToGroup(shard, table, groupOf(control, table, hash), hash >>> 16, ref)) return false;
+  control[base + TABLE_KEYS] += 1;
+  if (control[base + TABLE_KEYS] > groupCount(shard, table) * KEYS_PER_GROUP) splitGroup(shard, table);
+  return true;
+}
+
+/** Takes a reference out. Shrinks the table by at most one group. */
+export function removeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
+  const base = tableBase(table);
+  const { control } = shard;
+  const index = groupOf(control, table, hash);
+  const group = groupAt(shard, table, index);
+  removePlace(shard, table, index, group, placeOf(shard, group, ref));
+  control[base + TABLE_KEYS] -= 1;
+  const groups = groupCount(shard, table);
+  if (groups > 1 && control[base + TABLE_KEYS] < groups * KEYS_PER_GROUP_MIN) mergeGroup(shard, table);
+}
+
+/** Puts another reference in the place of one: the entry has moved, its key has not changed. */
+export function replaceInTable(shard: Shard, table: number, hash: number, from: number, to: number): void {
+  const group = groupAt(shard, table, groupOf(shard.control, table, hash));
+  const { words } = shard.groups;
+  words[refsOf(words, group) + placeOf(shard, group, from)] = to;
+}
+
+/** Whether the table names this entry under this hash. For checks. */
+export function isInTable(shard: Shard, table: number, hash: number, ref: number): boolean {
+  const group = groupAt(shard, table, groupOf(shard.control, table, hash));
+  return group !== NONE && placeOf(shard, group, ref) >= 0;
+}
+
+/**
+ * Visits every entry of the group at `position` in hash order and returns the position behind that group; 2^32 is the
+ * end. Positions are bit-reversed hashes, so that a group's share is one range whatever the table's size: when it
+ * splits, its range splits; when it merges, its range grows to the left and entries may be visited twice, none is missed. `visit` changes nothing.
+ */
+export function visitGroup(
+  shard: Shard,
+  table: number,
+  position: number,
+  visit: (ref: number) => void,
+): number {
+  const base = tableBase(table);
+  const level = shard.control[base + TABLE_LEVEL];
+  const index = groupOf(shard.control, table, reverseBits(position));
+  const bits = index < shard.control[base + TABLE_SPLIT] || index >= 1 << level ? level + 1 : level;
+  const group = groupAt(shard, table, index);
+  if (group !== NONE) {
+    const { words } = shard.groups;
+    const refs = refsOf(words, group);
+    for (let place = countOf(words, group) - 1; place >= 0; place -= 1) visit(words[refs + place]);
+  }
+  return bits === 0 ? POSITIONS : (reverseBits(index) >>> 0) + 2 ** (32 - bits);
+}
+
+/** The reference at a place of a group, for sampling: groups and places are numbered from 0. NONE beyond the last. */
+export function refAt(shard: Shard, table: number, groupIndex: number, place: number): number {
+  const group = groupAt(shard, table, groupIndex);
+  if (group === NONE || place >= countOf(shard.groups.words, group)) return NONE;
+  return shard.groups.words[refsOf(shard.groups.words, group) + place];
+}
+
+/** How many references a group holds. */
+export function groupSize(shard: Shard, table: number, groupIndex: number): number {
+  const group = groupAt(shard, table, groupIndex);
+  return group === NONE ? 0 : countOf(shard.groups.words, group);
+}
+
+/** Compares an entry's key with a span. */
+export function holdsKey(shard: Shard, ref: number, key: Uint8Array, start: number, end: number): boolean {
+  const { entries } = shard;
+  if (keyLength(entries, ref) !== end - start) return false;
+  return equalBytes(key, start, end, entryBytes(entries, ref), keyOffset(entries, ref));
+}
+
+/** The hash of an entry's own key. Touches the entry. */
+export function hashOfEntry(shard: Shard, ref: number): number {
+  const at = keyOffset(shard.entries, ref);
+  return hashOf(shard, entryBytes(shard.entries, ref), at, at + keyLength(shard.entries, ref));
+}
+
+function groupOf(control: Int32Array, table: number, hash: number): number {
+  const base = TABLE_AREA + table * TABLE_WORDS;
+  const mask = (1 << control[base + TABLE_LEVEL]) - 1;
+  const index = hash & mask;
+  return index < control[base + TABLE_SPLIT] ? hash & ((mask << 1) | 1) : index;
+}
+
+function rootOf(control: Int32Array, table: number): number {
+  return TABLE_AREA + control[TABLES] * TABLE_WORDS + table * control[ROOT_WORDS];
+}
+
+function groupAt(shard: Shard, table: number, index: number): number {
+  const { control } = shard;
+  const segment = control[rootOf(control, table) + (index >>> SEGMENT_GROUPS_SHIFT)];
+  if (segment === NONE) return NONE;
+  return shard.groups.words[segment * WORDS_PER_CELL + SEGMENT_FIRST + (index & (SEGMENT_GROUPS - 1))];
+}
+
+/** Writes a group's reference; false when it needs a new segment and there is no memory for one. */
+function placeGroup(shard: Shard, table: number, index: number, group: number): boolean {
+  const { control } = shard;
+  const root = rootOf(control, table) + (index >>> SEGMENT_GROUPS_SHIFT);
+  if (control[root] === NONE) {
+    const segment = allocate(shard.groups, SEGMENT_CELLS);
+    if (segment === NONE) return false;
+    const first = segment * WORDS_PER_CELL;
+    shard.groups.words.fill(0, first + 1, first + SEGMENT_FIRST + SEGMENT_GROUPS);
+    control[root] = segment;
+  }
+  shard.groups.words[control[root] * WORDS_PER_CELL + SEGMENT_FIRST + (index & (SEGMENT_GROUPS - 1))] = group;
+  return true;
+}
+
+function countOf(words: Int32Array, group: number): number {
+  return words[group * WORDS_PER_CELL + GROUP_COUNTS] & 0xffff;
+}
+
+function capacityOf(words: Int32Array, group: number): number {
+  return words[group * WORDS_PER_CELL + GROUP_COUNTS] >>> 16;
+}
+
+function refsOf(words: Int32Array, group: number): number {
+  return group * WORDS_PER_CELL + GROUP_TAGS + (capacityOf(words, group) >>> 1);
+}
+
+function tagAt(words: Int32Array, group: number, place: number): number {
+  const two = words[group * WORDS_PER_CELL + GROUP_TAGS + (place >>> 1)];
+  return (place & 1) === 0 ? two & 0xffff : two >>> 16;
+}
+
+function writeTag(words: Int32Array, group: number, place: number, tag: number): void {
+  const at = group * WORDS_PER_CELL + GROUP_TAGS + (place >>> 1);
+  words[at] = (place & 1) === 0 ? (words[at] & ~0xffff) | tag : (words[at] & 0xffff) | (tag << 16);
+}
+
+function placeOf(shard: Shard, group: number, ref: number): number {
+  const { words } = shard.groups;
+  const refs = refsOf(words, group);
+  for (let place = countOf(words, group) - 1; place >= 0; place -= 1) {
+    if (words[refs + place] === ref) return place;
+  }
+  return -1;
+}
+
+function createGroup(shard: Shard, capacity: number): number {
+  const group = allocate(shard.groups, 1 + (capacity / CAPACITY_STEP) * 3);
+  if (group !== NONE) shard.groups.words[group * WORDS_PER_CELL + GROUP_COUNTS] = capacity << 16;
+  return group;
+}
+
+function appendToGroup(shard: Shard, table: number, index: number, tag: number, ref: number): boolean {
+  const { words } = shard.groups;
+  let group = groupAt(shard, table, index);
+  if (group === NONE || countOf(words, group) === capacityOf(words, group)) {
+    const capacity = group === NONE ? CAPACITY_STEP : capacityOf(words, group) + CAPACITY_STEP;
+    group = resizeGroup(shard, table, index, group, capacity);
+    if (group === NONE) return false;
+  }
+  const place = countOf(words, group);
+  writeTag(words, group, place, tag);
+  words[refsOf(words, group) + place] = ref;
+  words[group * WORDS_PER_CELL + GROUP_COUNTS] += 1;
+  return true;
+}
+
+/** Moves a group to a block of another capacity; NONE when there is no memory (the old one stays). */
+function resizeGroup(shard: Shard, table: number, index: number, from: number, capacity: number): number {
+  if (capacity > CAPACITY_MAX) return NONE;
+  const to = createGroup(shard, capacity);
+  if (to === NONE) return NONE;
+  if (from !== NONE) {
+    const { words } = shard.groups;
+    const count = countOf(words, from);
+    const tagsFrom = from * WORDS_PER_CELL + GROUP_TAGS;
+    const tagsTo = to * WORDS_PER_CELL + GROUP_TAGS;
+    for (let i = 0; i < (count + 1) >>> 1; i += 1) words[tagsTo + i] = words[tagsFrom + i];
+    const refsFrom = refsOf(words, from);
+    const refsTo = refsOf(words, to);
+    for (let i = 0; i < count; i += 1) words[refsTo + i] = words[refsFrom + i];
+    words[to * WORDS_PER_CELL + GROUP_COUNTS] |= count;
+  }
+  if (!placeGroup(shard, table, index, to)) {
+    release(shard.groups, to);
+    return NONE;
+  }
+  if (from !== NONE) release(shard.groups, from);
+  return to;
+}
+
+function removePlace(shard: Shard, table: number, index: number, group: number, place: number): void {
+  const { words } = shard.groups;
+  const last = countOf(words, group) - 1;
+  if (place < last) {
+    const refs = refsOf(words, group);
+    words[refs + place] = words[refs + last];
+    writeTag(words, group, place, tagAt(words, group, last));
+  }
+  words[group * WORDS_PER_CELL + GROUP_COUNTS] -= 1;
+  trimGroup(shard, table, index, group);
+}
+
+function trimGroup(shard: Shard, table: number, index: number, group: number): void {
+  const { words } = shard.groups;
+  const count = countOf(words, group);
+  if (count === 0) {
+    placeGroup(shard, table, index, NONE);
+    release(shard.groups, group);
+    return;
+  }
+  if (capacityOf(words, group) - count < SPARE_PLACES_MAX) return;
+  resizeGroup(shard, table, index, group, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
+}
+
+/** Splits the next group in turn into itself and its image. Without memory it does nothing: groups then hold more. */
+function splitGroup(shard: Shard, table: number): void {
+  const { control } = shard;
+  const base = tableBase(table);
+  const level = control[base + TABLE_LEVEL];
+  const from = control[base + TABLE_SPLIT];
+  const to = from + (1 << level);
+  if (to >>> SEGMENT_GROUPS_SHIFT >= control[ROOT_WORDS]) return;
+  if (!divideGroup(shard, table, from, to, level)) return;
+  control[base + TABLE_SPLIT] = from + 1;
+  if (from + 1 === 1 << level) {
+    control[base + TABLE_LEVEL] = level + 1;
+    control[base + TABLE_SPLIT] = 0;
+  }
+}
+
+/** Copies into two fresh groups first and swaps them in last, so that a lack of memory leaves all as it was. */
+function divideGroup(shard: Shard, table: number, from: number, to: number, level: number): boolean {
+  const group = groupAt(shard, table, from);
+  if (group === NONE) return placeGroup(shard, table, to, NONE);
+  const { words } = shard.groups;
+  const count = countOf(words, group);
+  const refs = refsOf(words, group);
+  let moving = 0;
+  for (let place = 0; place < count; place += 1) moving += splitBit(shard, group, refs, place, level);
+  const stay = createFor(shard, count - moving);
+  const move = createFor(shard, moving);
+  const enough = (stay !== NONE || moving === count) && (move !== NONE || moving === 0);
+  if (!enough || !placeGroup(shard, table, to, move)) {
+    if (stay !== NONE) release(shard.groups, stay);
+    if (move !== NONE) release(shard.groups, move);
+    return false;
+  }
+  for (let place = 0; place < count; place += 1) {
+    const target = splitBit(shard, group, refs, place, level) === 1 ? move : stay;
+    pushPlace(words, target, tagAt(words, group, place), words[refs + place]);
+  }
+  placeGroup(shard, table, from, stay);
+  release(shard.groups, group);
+  return true;
+}
+
+function splitBit(shard: Shard, group: number, refs: number, place: number, level: number): number {
+  const { words } = shard.groups;
+  if (level >= 16) return (tagAt(words, group, place) >>> (level - 16)) & 1;
+  return (hashOfEntry(shard, words[refs + place]) >>> level) & 1;
+}
+
+function createFor(shard: Shard, count: number): number {
+  return count === 0 ? NONE : createGroup(shard, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
+}
+
+function pushPlace(words: Int32Array, group: number, tag: number, ref: number): void {
+  const place = countOf(words, group);
+  writeTag(words, group, place, tag);
+  words[refsOf(words, group) + place] = ref;
+  words[group * WORDS_PER_CELL + GROUP_COUNTS] += 1;
+}
+
+/** Undoes the latest split: the last group's references return to the group they came from. */
+function mergeGroup(shard: Shard, table: number): void {
+  const { control } = shard;
+  const base = tableBase(table);
+  const split = control[base + TABLE_SPLIT];
+  const level = split === 0 ? control[base + TABLE_LEVEL] - 1 : control[base + TABLE_LEVEL];
+  const to = split === 0 ? (1 << level) - 1 : split - 1;
+  const from = to + (1 << level);
+  if (!joinGroups(shard, table, from, to)) return;
+  control[base + TABLE_LEVEL] = level;
+  control[base + TABLE_SPLIT] = to;
+  if ((from & (SEGMENT_GROUPS - 1)) === 0) releaseSegment(shard, table, from >>> SEGMENT_GROUPS_SHIFT);
+}
+
+function joinGroups(shard: Shard, table: number, from: number, to: number): boolean {
+  const { words } = shard.groups;
+  const source = groupAt(shard, table, from);
+  if (source === NONE) return true;
+  let target = groupAt(shard, table, to);
+  const moving = countOf(words, source);
+  const count = moving + (target === NONE ? 0 : countOf(words, target));
+  if (target === NONE || capacityOf(words, target) < count) {
+    target = resizeGroup(shard, table, to, target, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
+    if (target === NONE) return false;
+  }
+  const refs = refsOf(words, source);
+  for (let place = 0; place < moving; place += 1) {
+    pushPlace(words, target, tagAt(words, source, place), words[refs + place]);
+  }
+  placeGroup(shard, table, from, NONE);
+  release(shard.groups, source);
+  return true;
+}
+
+function releaseSegment(shard: Shard, table: number, index: number): void {
+  const root = rootOf(shard.control, table) + index;
+  if (shard.control[root] === NONE || index === 0) return;
+  release(shard.groups, shard.control[root]);
+  shard.control[root] = NONE;
+}
+
+function reverseBits(value: number): number {
+  let v = value | 0;
+  v = ((v >>> 1) & 0x55555555) | ((v & 0x55555555) << 1);
+  v = ((v >>> 2) & 0x33333333) | ((v & 0x33333333) << 2);
+  v = ((v >>> 4) & 0x0f0f0f0f) | ((v & 0x0f0f0f0f) << 4);
+  v = ((v >>> 8) & 0x00ff00ff) | ((v & 0x00ff00ff) << 8);
+  return (v >>> 16) | (v << 16);
+}
+
+/** Words of root that a table needs for at most `keys` keys. */
+export function rootWordsFor(keys: number): number {
+  return Math.max(1, Math.ceil(keys / KEYS_PER_GROUP / SEGMENT_GROUPS) * 2);
+}
+
+/** Frees an empty table's segments and marks it free. Cost: its segments. */
+export function clearTable(shard: Shard, table: number): void {
+  const { control } = shard;
+  const root = rootOf(control, table);
+  for (let index = 0; index < control[ROOT_WORDS]; index += 1) {
+    if (control[root + index] !== NONE) release(shard.groups, control[root + index]);
+    control[root + index] = NONE;
+  }
+  const base = tableBase(table);
+  control.fill(0, base, base + TABLE_WORDS);
+}
