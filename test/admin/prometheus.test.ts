@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { prometheusText } from '../../src/admin/prometheus.ts';
 import { COMMAND_CALLS, COUNTER_METRICS, KEYSPACE_HITS } from '../../src/metrics/names.ts';
 import { type ReadingSources, takeReading } from '../../src/metrics/reading.ts';
-import { DATABASE_METRICS, NS_TO_SECONDS, PROCESS_METRICS, SHARD_METRICS } from '../../src/metrics/shard-names.ts';
+import {
+  DATABASE_METRICS,
+  NS_TO_SECONDS,
+  PROCESS_METRICS,
+  SHARD_METRICS,
+} from '../../src/metrics/shard-names.ts';
 import { parsePrometheusText } from '../support/prometheus-parser.ts';
 import { SAMPLE_STARTED_AT_MS, sampleShard, sampleSources } from '../support/sample-reading.ts';
 

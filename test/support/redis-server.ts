@@ -74,7 +74,7 @@ export async function startRedisServer(extraArguments: string[] = []): Promise<R
 }
 
 /** A TCP port that was free a moment ago. Another process may take it first, so whoever starts a server retries. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.on('error', reject);

@@ -49,7 +49,10 @@ export function set(
 ): boolean {
   const keyBytes = Buffer.from(key);
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-  return putString(shard, database, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length, expiresAtMs, nowMs) !== NONE;
+  return (
+    putString(shard, database, keyBytes, 0, keyBytes.length, bytes, 0, bytes.length, expiresAtMs, nowMs) !==
+    NONE
+  );
 }
 
 export function find(shard: Shard, key: string, { database = 0, nowMs = START_MS } = {}): number {

@@ -1,0 +1,57 @@
+/**
+ * One command being executed: its arguments, who asked, where its key is, where the reply goes.
+ *
+ * One record per thread, filled anew for every command, so that none is allocated. Handlers must not keep it.
+ */
+import type { Buffer } from 'node:buffer';
+import type { ReplyWriter } from '../resp/reply-writer.ts';
+import { slotOfKey } from '../routing/slot.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { Engine } from './engine.ts';
+import type { Deferred, Session } from './session.ts';
+import type { CommandSpec } from './spec.ts';
+
+/** Runs one command whose arity, rights and keys the dispatcher has checked, under the locks of its keys' shards. */
+export type Handler = (call: Call) => void;
+
+/** A row of the tables with its handler and what the dispatcher derives from its flags, once, at load. */
+export type Command = {
+  readonly id: number;
+  readonly spec: CommandSpec;
+  readonly handler: Handler;
+  readonly isWrite: boolean;
+  /** Refused when memory is full and nothing may be evicted. */
+  readonly deniesOom: boolean;
+  /** Allowed before authentication. */
+  readonly needsNoAuth: boolean;
+  readonly arity: number;
+  readonly firstKey: number;
+  readonly lastKey: number;
+  readonly keyStep: number;
+  readonly subcommands: ReadonlyMap<string, Command> | undefined;
+};
+
+export type Call = {
+  readonly engine: Engine;
+  /** Argument i is `input[spans[2i], spans[2i + 1])`; argument 0 is the command's name. */
+  input: Buffer;
+  spans: Int32Array;
+  count: number;
+  command: Command;
+  session: Session;
+  reply: ReplyWriter;
+  nowMs: number;
+  /** The shard of the first key, locked; for a command without keys, the first shard, not locked. */
+  shard: Shard;
+};
+
+/** The shard of the key that is argument `index`. Its lock is held if the tables name that argument a key. */
+export function shardOfKey(call: Call, index: number): Shard {
+  const { engine, spans } = call;
+  return engine.shards[engine.slotShard[slotOfKey(call.input, spans[2 * index], spans[2 * index + 1])]];
+}
+
+/** Answers later: the client's next commands wait. The call record must not be used after the handler returns. */
+export function deferReply(call: Call): Deferred {
+  return call.session.connection.defer();
+}

@@ -1,0 +1,52 @@
+/**
+ * What one thread's commands work on: the shards, the ring's table, the configuration, the counters, other threads.
+ *
+ * One per thread, made at its start (threads/, workers/shard.ts); never shared.
+ */
+import type { Config } from '../config/config.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { Session } from './session.ts';
+
+/** The bus as commands need it; threads/bus.ts is one. Promises settle off the data path only. */
+export type EngineBus = {
+  /** Tells all other threads. */
+  readonly publish: (topic: string, payload: unknown) => void;
+  /** Asks all threads, this one included; the answers come in the order of the threads. */
+  readonly requestAll: (topic: string, payload: unknown) => Promise<unknown[]>;
+  /** Asks the main thread. Rejects when it cannot answer. */
+  readonly requestMain: (topic: string, payload: unknown) => Promise<unknown>;
+  /** Answers a topic on this thread. */
+  readonly handle: (topic: string, handler: (payload: unknown) => unknown) => void;
+};
+
+export type EngineLog = {
+  readonly notice: (text: string) => void;
+  readonly warning: (text: string) => void;
+  readonly error: (text: string, error: unknown) => void;
+};
+
+export type Engine = {
+  readonly threadId: number;
+  /** -1 on the main thread. */
+  readonly workerIndex: number;
+  readonly workerCount: number;
+  readonly shards: readonly Shard[];
+  /** The shard of each of the 16384 slots. */
+  readonly slotShard: Uint16Array;
+  readonly config: Config;
+  /** This thread's own section, by the indices of metrics/names.ts. */
+  readonly counters: Float64Array;
+  /** The sections of all threads, to be read only: for INFO. */
+  readonly allCounters: SharedArrayBuffer;
+  readonly bus: EngineBus;
+  readonly log: EngineLog;
+  readonly wallMs: () => number;
+  readonly startedAtMs: number;
+  readonly runId: string;
+  /** The clients that this thread serves, by id. */
+  readonly sessions: Map<number, Session>;
+  /** Whether due entries are removed before someone asks for them (DEBUG SET-ACTIVE-EXPIRE). */
+  activeExpiry: boolean;
+  /** Runs a piece of long work after this turn, so that other clients get theirs. */
+  readonly later: (callback: () => void) => void;
+};

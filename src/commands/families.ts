@@ -1,0 +1,46 @@
+/**
+ * All families of commands, joined with the tables when this file is loaded. The one list of what the server can do.
+ *
+ * Loaded once per thread that executes commands.
+ */
+import { clientHandlers } from './client.ts';
+import { commandHandlers } from './command-info.ts';
+import { configHandlers } from './config.ts';
+import { connectionHandlers } from './connection.ts';
+import { debugHandlers } from './debug.ts';
+import { infoHandlers } from './info.ts';
+import { keyHandlers } from './keys.ts';
+import { databaseHandlers } from './keys-databases.ts';
+import { expiryHandlers } from './keys-expiry.ts';
+import { objectHandlers } from './keys-object.ts';
+import { scanHandlers } from './keys-scan.ts';
+import { memoryHandlers } from './memory.ts';
+import { installCommands } from './registry.ts';
+import { serverHandlers } from './server.ts';
+import { stringHandlers } from './strings.ts';
+import { stringLcsHandlers } from './strings-lcs.ts';
+import { stringManyHandlers } from './strings-many.ts';
+import { stringNumberHandlers } from './strings-number.ts';
+import { stringRangeHandlers } from './strings-range.ts';
+import { ALL_COMMANDS } from './tables/all.ts';
+
+installCommands(ALL_COMMANDS, {
+  ...clientHandlers,
+  ...commandHandlers,
+  ...configHandlers,
+  ...connectionHandlers,
+  ...databaseHandlers,
+  ...debugHandlers,
+  ...expiryHandlers,
+  ...infoHandlers,
+  ...keyHandlers,
+  ...memoryHandlers,
+  ...objectHandlers,
+  ...scanHandlers,
+  ...serverHandlers,
+  ...stringHandlers,
+  ...stringLcsHandlers,
+  ...stringManyHandlers,
+  ...stringNumberHandlers,
+  ...stringRangeHandlers,
+});

@@ -1,0 +1,258 @@
+/**
+ * The sections of INFO as data: redis-server's titles, field names and order, with the numbers of a reading.
+ *
+ * Pure; any thread. Fields for which there is no number here are left out; a 0 is a true one: of something that this
+ * server does not do (replication, scripts, snapshots), none has happened.
+ */
+
+import type { InfoSources } from './info-sources.ts';
+import { humanBytes } from './memory-figures.ts';
+
+export type InfoSection = {
+  /** What it is asked for by, in lower case. */
+  readonly names: readonly string[];
+  readonly title: string;
+  readonly byDefault: boolean;
+  readonly lines: (sources: InfoSources) => string[];
+};
+
+/** The redis-server whose behaviour this server has. */
+const REDIS_VERSION = '7.0.15';
+
+const SECONDS_PER_DAY = 86_400;
+const LRU_CLOCK_MASK = 0xffffff;
+const NO_REPLICATION_ID = '0'.repeat(40);
+
+export const INFO_SECTIONS: readonly InfoSection[] = [
+  { names: ['server'], title: 'Server', byDefault: true, lines: serverLines },
+  { names: ['clients'], title: 'Clients', byDefault: true, lines: clientLines },
+  { names: ['memory'], title: 'Memory', byDefault: true, lines: memoryLines },
+  { names: ['persistence'], title: 'Persistence', byDefault: true, lines: persistenceLines },
+  { names: ['stats'], title: 'Stats', byDefault: true, lines: statisticsLines },
+  { names: ['replication'], title: 'Replication', byDefault: true, lines: replicationLines },
+  { names: ['cpu'], title: 'CPU', byDefault: true, lines: processorLines },
+  { names: ['modules', 'module_list'], title: 'Modules', byDefault: true, lines: () => [] },
+  { names: ['commandstats'], title: 'Commandstats', byDefault: false, lines: commandLines },
+  // Errors are counted, but not by their code yet: total_error_replies is the sum.
+  { names: ['errorstats'], title: 'Errorstats', byDefault: true, lines: () => [] },
+  { names: ['cluster'], title: 'Cluster', byDefault: true, lines: () => ['cluster_enabled:0'] },
+  { names: ['keyspace'], title: 'Keyspace', byDefault: true, lines: keyspaceLines },
+];
+
+function serverLines(sources: InfoSources): string[] {
+  const { reading, config } = sources;
+  const { server, takenAtMs, uptimeSeconds } = reading;
+  return [
+    `redis_version:${REDIS_VERSION}`,
+    `distcache_version:${server.version}`,
+    'redis_git_sha1:00000000',
+    'redis_git_dirty:0',
+    'redis_mode:standalone',
+    `os:${sources.operatingSystem}`,
+    'arch_bits:64',
+    'multiplexing_api:libuv',
+    `process_id:${sources.processId}`,
+    'process_supervised:no',
+    `run_id:${server.runId}`,
+    `tcp_port:${config.port}`,
+    `server_time_usec:${Math.floor(takenAtMs * 1000)}`,
+    `uptime_in_seconds:${uptimeSeconds}`,
+    `uptime_in_days:${Math.floor(uptimeSeconds / SECONDS_PER_DAY)}`,
+    `hz:${config.texts.hz}`,
+    `configured_hz:${config.texts.hz}`,
+    `lru_clock:${Math.floor(takenAtMs / 1000) & LRU_CLOCK_MASK}`,
+    `executable:${sources.executable}`,
+    `config_file:${config.configFile ?? ''}`,
+    `io_threads_active:${server.workers > 1 ? 1 : 0}`,
+    `distcache_workers:${server.workers}`,
+  ];
+}
+
+function clientLines({ reading, config }: InfoSources): string[] {
+  return [
+    `connected_clients:${reading.totals.connectionsOpen}`,
+    'cluster_connections:0',
+    `maxclients:${config.maxclients}`,
+    'blocked_clients:0',
+    'tracking_clients:0',
+    'clients_in_timeout_table:0',
+  ];
+}
+
+function memoryLines(sources: InfoSources): string[] {
+  const { memory, config } = sources;
+  const { usedBytes, peakBytes, residentBytes, arenaBytes } = memory;
+  return [
+    ...withHuman('used_memory', usedBytes),
+    ...withHuman('used_memory_rss', residentBytes),
+    ...withHuman('used_memory_peak', peakBytes),
+    `used_memory_peak_perc:${memory.peakPercent.toFixed(2)}%`,
+    `used_memory_overhead:${memory.overheadBytes}`,
+    'used_memory_startup:0',
+    `used_memory_dataset:${memory.datasetBytes}`,
+    `used_memory_dataset_perc:${memory.datasetPercent.toFixed(2)}%`,
+    `allocator_allocated:${usedBytes}`,
+    `allocator_active:${arenaBytes}`,
+    `allocator_resident:${arenaBytes}`,
+    ...withHuman('total_system_memory', sources.totalMemoryBytes),
+    ...scriptMemoryLines(),
+    ...withHuman('maxmemory', config.maxmemory),
+    `maxmemory_policy:${config.maxmemoryPolicy}`,
+    `allocator_frag_ratio:${memory.arenaRatio.toFixed(2)}`,
+    `allocator_frag_bytes:${arenaBytes - usedBytes}`,
+    'allocator_rss_ratio:1.00',
+    'allocator_rss_bytes:0',
+    `rss_overhead_ratio:${memory.processRatio.toFixed(2)}`,
+    `rss_overhead_bytes:${memory.processBytes}`,
+    `mem_fragmentation_ratio:${memory.residentRatio.toFixed(2)}`,
+    `mem_fragmentation_bytes:${residentBytes - usedBytes}`,
+    'mem_not_counted_for_evict:0',
+    'mem_replication_backlog:0',
+    'mem_total_replication_buffers:0',
+    'mem_clients_slaves:0',
+    'mem_cluster_links:0',
+    'mem_aof_buffer:0',
+    'mem_allocator:tlsf',
+    'active_defrag_running:0',
+    `lazyfree_pending_objects:${sources.reading.keyspace.doomed}`,
+  ];
+}
+
+/** There are no scripts and no functions, hence no memory of theirs. */
+function scriptMemoryLines(): string[] {
+  return [
+    'used_memory_lua:0',
+    'used_memory_vm_eval:0',
+    'used_memory_lua_human:0B',
+    'used_memory_scripts_eval:0',
+    'number_of_cached_scripts:0',
+    'number_of_functions:0',
+    'number_of_libraries:0',
+    'used_memory_vm_functions:0',
+    ...withHuman('used_memory_vm_total', 0),
+    'used_memory_functions:0',
+    ...withHuman('used_memory_scripts', 0),
+  ];
+}
+
+/** Nothing is saved or loaded yet. */
+function persistenceLines({ reading }: InfoSources): string[] {
+  return [
+    'loading:0',
+    'async_loading:0',
+    'current_cow_peak:0',
+    'current_cow_size:0',
+    'current_cow_size_age:0',
+    'current_fork_perc:0.00',
+    'current_save_keys_processed:0',
+    'current_save_keys_total:0',
+    `rdb_changes_since_last_save:${reading.keyspace.changes}`,
+    'rdb_bgsave_in_progress:0',
+    `rdb_last_save_time:${Math.floor(reading.server.startedAtMs / 1000)}`,
+    'rdb_last_bgsave_status:ok',
+    'rdb_last_bgsave_time_sec:-1',
+    'rdb_current_bgsave_time_sec:-1',
+    'rdb_saves:0',
+    'rdb_last_cow_size:0',
+    'rdb_last_load_keys_expired:0',
+    'rdb_last_load_keys_loaded:0',
+    'aof_enabled:0',
+    'aof_rewrite_in_progress:0',
+    'aof_rewrite_scheduled:0',
+    'aof_last_rewrite_time_sec:-1',
+    'aof_current_rewrite_time_sec:-1',
+    'aof_last_bgrewrite_status:ok',
+    'aof_rewrites:0',
+    'aof_rewrites_consecutive_failures:0',
+    'aof_last_write_status:ok',
+    'aof_last_cow_size:0',
+    'module_fork_in_progress:0',
+    'module_fork_last_cow_size:0',
+  ];
+}
+
+function statisticsLines({ reading }: InfoSources): string[] {
+  const { totals, rates, keyspace } = reading;
+  return [
+    `total_connections_received:${totals.connectionsAccepted}`,
+    `total_commands_processed:${totals.commands}`,
+    `instantaneous_ops_per_sec:${Math.round(rates.opsPerSecond)}`,
+    `total_net_input_bytes:${totals.bytesIn}`,
+    `total_net_output_bytes:${totals.bytesOut}`,
+    'total_net_repl_input_bytes:0',
+    'total_net_repl_output_bytes:0',
+    `instantaneous_input_kbps:${rates.inputKbps.toFixed(2)}`,
+    `instantaneous_output_kbps:${rates.outputKbps.toFixed(2)}`,
+    'instantaneous_input_repl_kbps:0.00',
+    'instantaneous_output_repl_kbps:0.00',
+    `rejected_connections:${totals.connectionsRefused}`,
+    'sync_full:0',
+    'sync_partial_ok:0',
+    'sync_partial_err:0',
+    `expired_keys:${keyspace.expiredKeys}`,
+    `evicted_keys:${keyspace.evictedKeys}`,
+    'evicted_clients:0',
+    `keyspace_hits:${totals.keyspaceHits}`,
+    `keyspace_misses:${totals.keyspaceMisses}`,
+    'pubsub_channels:0',
+    'pubsub_patterns:0',
+    'pubsubshard_channels:0',
+    'latest_fork_usec:0',
+    'total_forks:0',
+    'migrate_cached_sockets:0',
+    'slave_expires_tracked_keys:0',
+    'active_defrag_hits:0',
+    'active_defrag_misses:0',
+    'active_defrag_key_hits:0',
+    'active_defrag_key_misses:0',
+    'tracking_total_keys:0',
+    'tracking_total_items:0',
+    'tracking_total_prefixes:0',
+    'unexpected_error_replies:0',
+    `total_error_replies:${totals.errorReplies}`,
+    'dump_payload_sanitizations:0',
+    `total_reads_processed:${totals.reads}`,
+    `total_writes_processed:${totals.writes}`,
+  ];
+}
+
+function replicationLines({ reading }: InfoSources): string[] {
+  return [
+    'role:master',
+    'connected_slaves:0',
+    'master_failover_state:no-failover',
+    `master_replid:${reading.server.runId}`,
+    `master_replid2:${NO_REPLICATION_ID}`,
+    'master_repl_offset:0',
+    'second_repl_offset:-1',
+    'repl_backlog_active:0',
+    'repl_backlog_first_byte_offset:0',
+    'repl_backlog_histlen:0',
+  ];
+}
+
+function processorLines({ reading }: InfoSources): string[] {
+  const { cpuSystemSeconds, cpuUserSeconds } = reading.process;
+  return [
+    `used_cpu_sys:${cpuSystemSeconds.toFixed(6)}`,
+    `used_cpu_user:${cpuUserSeconds.toFixed(6)}`,
+    'used_cpu_sys_children:0.000000',
+    'used_cpu_user_children:0.000000',
+  ];
+}
+
+/** How often; how long is not measured yet. */
+function commandLines({ reading }: InfoSources): string[] {
+  return reading.commands.map(({ name, calls }) => `cmdstat_${name}:calls=${calls}`);
+}
+
+function keyspaceLines({ reading }: InfoSources): string[] {
+  const lines = reading.databases.map(({ keys, expiring }, number) =>
+    keys === 0 ? '' : `db${number}:keys=${keys},expires=${expiring},avg_ttl=0`,
+  );
+  return lines.filter((line) => line !== '');
+}
+
+function withHuman(field: string, bytes: number): string[] {
+  return [`${field}:${bytes}`, `${field}_human:${humanBytes(bytes)}`];
+}

@@ -1,0 +1,36 @@
+/**
+ * What INFO's sections are written from: one reading and the few facts that are in none.
+ *
+ * Any thread that has an Engine.
+ */
+import { operatingSystem, totalMemoryBytes } from '../base/platform.ts';
+import type { Config } from '../config/config.ts';
+import { openRates } from '../metrics/counters.ts';
+import { peakUsedBytes } from '../metrics/rates.ts';
+import type { Reading } from '../metrics/reading.ts';
+import type { Engine } from './engine.ts';
+import { readEngine } from './engine-reading.ts';
+import { type MemoryFigures, memoryOf } from './memory-figures.ts';
+
+export type InfoSources = {
+  readonly reading: Reading;
+  readonly memory: MemoryFigures;
+  readonly config: Config;
+  readonly operatingSystem: string;
+  readonly totalMemoryBytes: number;
+  readonly processId: number;
+  readonly executable: string;
+};
+
+export function gatherInfo(engine: Engine): InfoSources {
+  const reading = readEngine(engine);
+  return {
+    reading,
+    memory: memoryOf(reading, peakUsedBytes(openRates(engine.allCounters))),
+    config: engine.config,
+    operatingSystem: operatingSystem(),
+    totalMemoryBytes: totalMemoryBytes(),
+    processId: process.pid,
+    executable: process.execPath,
+  };
+}

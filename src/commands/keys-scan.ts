@@ -1,0 +1,190 @@
+/**
+ * The commands that look through a database: KEYS, SCAN, RANDOMKEY, DBSIZE.
+ *
+ * Runs on the thread of the connection. The dispatcher holds no lock for these commands; they take one shard's at a
+ * time, except DBSIZE, which counts at one moment. A cursor of SCAN is a shard and a position in that shard's hash
+ * order, `shard * 2^32 + position`, and 0 both before the start and behind the end.
+ */
+import { Buffer } from 'node:buffer';
+import { parseInt64 } from '../base/decimal.ts';
+import { HOUSEKEEPING_SLICE_ENTRIES, RANDOM_KEY_ROUNDS_MAX } from '../config/limits.ts';
+import {
+  type ReplyWriter,
+  writeArray,
+  writeBulk,
+  writeBulkText,
+  writeError,
+  writeInteger,
+  writeNull,
+} from '../resp/reply-writer.ts';
+import { keyCount } from '../shard/databases.ts';
+import { entryBytes, keyLength, keyOffset } from '../shard/entry.ts';
+import { expireDue } from '../shard/housekeeping.ts';
+import { isExpired, randomEntry } from '../shard/keyspace.ts';
+import { NONE, TYPE_STRING } from '../shard/layout.ts';
+import { expireEntry } from '../shard/lifecycle.ts';
+import { acquireShard, releaseShard } from '../shard/lock.ts';
+import { randomUint32 } from '../shard/recency.ts';
+import type { Shard } from '../shard/shard.ts';
+import { hashOfEntry } from '../shard/table.ts';
+import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
+import type { Call, Handler } from './call.ts';
+import { acquireAllShards, releaseAllShards } from './keys-databases.ts';
+import { ANY_TYPE, createWalk, POSITIONS_END, runWalk, type Walk, writeTaken } from './keys-walk.ts';
+
+const COUNT_DEFAULT = 10;
+
+/** Empty groups are visited too; as in redis-server, ten for each key that was asked for are enough. */
+const GROUPS_PER_COUNT = 10;
+
+/** No entry has this type: what a name of TYPE means that names none. */
+const UNKNOWN_TYPE = 0;
+
+const STAR = 42;
+const UINT32 = 2 ** 32;
+const UINT64 = 2n ** 64n;
+
+export const scanHandlers: Readonly<Record<string, Handler>> = {
+  keys: listKeys,
+  scan,
+  randomkey: randomKey,
+  dbsize: countAllKeys,
+};
+
+function listKeys(call: Call): void {
+  runWalk(call, createWalk(call, patternOf(call, 1), ANY_TYPE), writeKeys);
+}
+
+function writeKeys(reply: ReplyWriter, walk: Walk): void {
+  writeArray(reply, walk.keysTaken);
+  writeTaken(reply, walk);
+}
+
+function scan(call: Call): void {
+  const cursor = readCursor(call);
+  if (Number.isNaN(cursor)) return;
+  let pattern: Buffer | undefined;
+  let type = ANY_TYPE;
+  let count = COUNT_DEFAULT;
+  for (let index = 2; index < call.count; index += 2) {
+    if (index + 1 < call.count && isWord(call, index, 'COUNT')) {
+      count = readCount(call, index + 1);
+      if (Number.isNaN(count)) return;
+    } else if (index + 1 < call.count && isWord(call, index, 'MATCH')) {
+      pattern = patternOf(call, index + 1);
+    } else if (index + 1 < call.count && isWord(call, index, 'TYPE')) {
+      type = isWord(call, index + 1, 'STRING') ? TYPE_STRING : UNKNOWN_TYPE;
+    } else {
+      replySyntaxError(call);
+      return;
+    }
+  }
+  const walk = createWalk(call, pattern, type);
+  walk.shardIndex = Math.floor(cursor / POSITIONS_END);
+  walk.position = cursor - walk.shardIndex * POSITIONS_END;
+  walk.entriesLeft = count;
+  walk.groupsLeft = count * GROUPS_PER_COUNT;
+  runWalk(call, walk, writeScan);
+}
+
+function writeScan(reply: ReplyWriter, walk: Walk): void {
+  const isEnd = walk.shardIndex >= walk.shards.length;
+  writeArray(reply, 2);
+  writeBulkText(reply, isEnd ? '0' : String(walk.shardIndex * POSITIONS_END + walk.position));
+  writeKeys(reply, walk);
+}
+
+/** As C's strtoul reads it, up to a NUL; NaN after answering that it is no cursor. One from nowhere means the end. */
+function readCursor(call: Call): number {
+  const cursor = integerOf(call, 1);
+  if (cursor >= 0) return cursor;
+  const text = argumentText(call, 1).replace(/\0.*/s, '');
+  const magnitude = /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^[+-]/, '')) : undefined;
+  if (text !== '' && (magnitude === undefined || magnitude >= UINT64)) {
+    writeError(call.reply, 'ERR invalid cursor');
+    return Number.NaN;
+  }
+  return Number(text.startsWith('-') ? BigInt.asUintN(64, -(magnitude ?? 0n)) : (magnitude ?? 0n));
+}
+
+function readCount(call: Call, index: number): number {
+  const { input, spans } = call;
+  const count = integerOf(call, index);
+  if (count >= 1) return count;
+  const far = parseInt64(input, spans[2 * index], spans[2 * index + 1]);
+  if (far !== undefined && far > 0n) return Infinity;
+  if (far === undefined) writeError(call.reply, NOT_AN_INTEGER);
+  else replySyntaxError(call);
+  return Number.NaN;
+}
+
+/** A copy of the pattern, which may outlive the command; undefined for `*`, which unlike other patterns matches ''. */
+function patternOf(call: Call, index: number): Buffer | undefined {
+  const { input, spans } = call;
+  const start = spans[2 * index];
+  const end = spans[2 * index + 1];
+  return end - start === 1 && input[start] === STAR ? undefined : Buffer.from(input.subarray(start, end));
+}
+
+/** Expired keys that come up are removed, so that with each round a living one is likelier. */
+function randomKey(call: Call): void {
+  for (let round = 0; round < RANDOM_KEY_ROUNDS_MAX; round += 1) {
+    const shard = drawShard(call.engine.shards, call.session.database);
+    if (shard === undefined) break;
+    if (writeRandomKey(call, shard)) return;
+  }
+  writeNull(call.reply);
+}
+
+function writeRandomKey(call: Call, shard: Shard): boolean {
+  const { nowMs } = call;
+  acquireShard(shard);
+  try {
+    const ref = randomEntry(shard, call.session.database, nowMs);
+    if (ref === NONE) return false;
+    if (isExpired(shard, ref, nowMs)) {
+      expireEntry(shard, ref, hashOfEntry(shard, ref));
+      expireDue(shard, nowMs, HOUSEKEEPING_SLICE_ENTRIES);
+      return false;
+    }
+    const start = keyOffset(shard.entries, ref);
+    writeBulk(call.reply, entryBytes(shard.entries, ref), start, start + keyLength(shard.entries, ref));
+    return true;
+  } finally {
+    releaseShard(shard);
+  }
+}
+
+/** A shard drawn with the weight of its keys, undefined when none has any. The counts may be a moment old. */
+function drawShard(shards: readonly Shard[], database: number): Shard | undefined {
+  let total = 0;
+  for (const shard of shards) total += keyCount(shard, database);
+  let left = Math.floor((drawUint32(shards[0]) / UINT32) * total);
+  for (const shard of shards) {
+    left -= keyCount(shard, database);
+    if (left < 0) return shard;
+  }
+  return undefined;
+}
+
+function drawUint32(shard: Shard): number {
+  acquireShard(shard);
+  try {
+    return randomUint32(shard);
+  } finally {
+    releaseShard(shard);
+  }
+}
+
+/** Expired keys that nobody has asked for yet are counted, as in redis-server. */
+function countAllKeys(call: Call): void {
+  const { shards } = call.engine;
+  let count = 0;
+  acquireAllShards(shards);
+  try {
+    for (const shard of shards) count += keyCount(shard, call.session.database);
+  } finally {
+    releaseAllShards(shards);
+  }
+  writeInteger(call.reply, count);
+}

@@ -1,0 +1,84 @@
+/**
+ * What other threads ask of this one for the commands about the server, and what a thread's own shard takes from a
+ * changed configuration.
+ *
+ * Runs on every thread that has an Engine; shards are touched by their owners.
+ */
+import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
+import { resetCounters } from '../metrics/counters.ts';
+import { resetShardTotals } from '../metrics/shard-reading.ts';
+import { HOLD_SAMPLING, LFU_DECAY_MINUTES, LFU_LOG_FACTOR, POLICY } from '../shard/layout.ts';
+import { approachLimits } from '../shard/limit-change.ts';
+import { acquireShard, releaseShard } from '../shard/lock.ts';
+import { changePolicy } from '../shard/migration.ts';
+import { policyNumber } from '../shard/policy.ts';
+import type { Shard } from '../shard/shard.ts';
+import { keysMaxOf, shareOf } from '../shard/shares.ts';
+import type { Engine } from './engine.ts';
+
+/** To all, no payload: CONFIG RESETSTAT. */
+export const TOPIC_RESET_STATISTICS = 'reset-stat';
+/** To all, with whether due entries are removed actively: DEBUG SET-ACTIVE-EXPIRE. */
+export const TOPIC_ACTIVE_EXPIRY = 'active-expiry';
+
+/** Makes this thread answer the topics of this file. Once, at its start. */
+export function installServerTopics(engine: Engine): void {
+  engine.bus.handle(TOPIC_RESET_STATISTICS, () => resetStatistics(engine));
+  engine.bus.handle(TOPIC_ACTIVE_EXPIRY, (isActive) => {
+    engine.activeExpiry = isActive === true;
+  });
+}
+
+/**
+ * Puts the configuration in force in the shard that this thread owns: at its start, and after each change. A limit that
+ * fell is reached in slices after the return.
+ */
+export function applyLiveConfig(engine: Engine): void {
+  const shard = ownShard(engine);
+  if (shard === undefined) return;
+  const { config } = engine;
+  const { control } = shard;
+  acquireShard(shard);
+  try {
+    control[LFU_LOG_FACTOR] = config.lfuLogFactor;
+    control[LFU_DECAY_MINUTES] = config.lfuDecayTime;
+    control[HOLD_SAMPLING] = config.lockHoldSampling;
+    const policy = policyNumber(config.maxmemoryPolicy);
+    if (control[POLICY] !== policy) changePolicy(shard, policy);
+  } finally {
+    releaseShard(shard);
+  }
+  settleLimits(engine, shard);
+}
+
+/** One slice, and the rest after other clients' turns. Two of these at once do no harm: both heed the latest limits. */
+function settleLimits(engine: Engine, shard: Shard): void {
+  const { config, workerCount } = engine;
+  const limitBytes = shareOf(config.maxmemory, workerCount, shard.index);
+  const keysMax = keysMaxOf(config.maxkeys, workerCount, shard.index);
+  let more = false;
+  acquireShard(shard);
+  try {
+    more = approachLimits(shard, limitBytes, keysMax, engine.wallMs(), HOUSEKEEPING_SLICE_ENTRIES);
+  } finally {
+    releaseShard(shard);
+  }
+  if (more) engine.later(() => settleLimits(engine, shard));
+}
+
+function resetStatistics(engine: Engine): void {
+  resetCounters(engine.counters);
+  const shard = ownShard(engine);
+  if (shard === undefined) return;
+  acquireShard(shard);
+  try {
+    resetShardTotals(shard);
+  } finally {
+    releaseShard(shard);
+  }
+}
+
+/** Undefined on the main thread. */
+function ownShard({ shards, workerIndex }: Engine): Shard | undefined {
+  return workerIndex < 0 ? undefined : shards[workerIndex];
+}

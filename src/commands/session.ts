@@ -1,0 +1,56 @@
+/**
+ * A client as commands see it: who it is, which database and protocol it speaks, and how its replies are treated.
+ *
+ * Owned by the worker that serves the connection; net/connection.ts makes one for each.
+ */
+import type { ReplyWriter } from '../resp/reply-writer.ts';
+
+/** Replies go out; or are dropped; or the next one is, and then this one. */
+export const REPLY_ON = 0;
+export const REPLY_OFF = 1;
+export const REPLY_SKIP_NEXT = 2;
+export const REPLY_SKIP = 3;
+
+/** What commands may ask of the connection that they serve. */
+export type SessionConnection = {
+  /** Holds back this client's next commands until the reply is there. */
+  readonly defer: () => Deferred;
+  /** Closes the connection behind the replies written so far. */
+  readonly closeAfterReply: () => void;
+  /** Closes it at once. */
+  readonly destroy: () => void;
+  readonly queryBufferBytes: () => number;
+  readonly queryBufferFreeBytes: () => number;
+  readonly outputBytes: () => number;
+};
+
+/** A reply that comes later. Whichever thread's event resumes it runs on the connection's own thread. */
+export type Deferred = { readonly resume: (write: (reply: ReplyWriter) => void) => void };
+
+export type Session = {
+  readonly id: number;
+  readonly connection: SessionConnection;
+  /** `address:port` of the peer and of our end; a unix socket's path and `:0`. */
+  readonly address: string;
+  readonly localAddress: string;
+  readonly fileDescriptor: number;
+  readonly createdAtMs: number;
+  readonly isUnixSocket: boolean;
+  lastActiveMs: number;
+  database: number;
+  protocol: 2 | 3;
+  authenticated: boolean;
+  user: string;
+  name: string;
+  libraryName: string;
+  libraryVersion: string;
+  replyMode: number;
+  noTouch: boolean;
+  noEvict: boolean;
+  /** The latest command's name, as CLIENT LIST shows it (`config|get`). */
+  lastCommand: string;
+  commandsProcessed: number;
+  bytesIn: number;
+  bytesOut: number;
+  closing: boolean;
+};

@@ -1,0 +1,30 @@
+/**
+ * All rows of the command tables, by name.
+ *
+ * Any thread, never changed.
+ */
+import type { CommandSpec } from '../spec.ts';
+import { CLIENT_COMMANDS } from './client.ts';
+import { CLUSTER_COMMANDS } from './cluster.ts';
+import { COMMAND_COMMANDS } from './command.ts';
+import { CONNECTION_COMMANDS } from './connection.ts';
+import { EXPIRY_COMMANDS } from './expiry.ts';
+import { GENERIC_COMMANDS } from './generic.ts';
+import { NUMBER_COMMANDS } from './numbers.ts';
+import { SCRIPTING_COMMANDS } from './scripting.ts';
+import { SERVER_COMMANDS } from './server.ts';
+import { STRING_COMMANDS } from './strings.ts';
+
+/** Every command that the server has, containers with their subcommands in them, in alphabetical order. */
+export const ALL_COMMANDS: readonly CommandSpec[] = [
+  ...CLIENT_COMMANDS,
+  ...CLUSTER_COMMANDS,
+  ...COMMAND_COMMANDS,
+  ...CONNECTION_COMMANDS,
+  ...EXPIRY_COMMANDS,
+  ...GENERIC_COMMANDS,
+  ...NUMBER_COMMANDS,
+  ...SCRIPTING_COMMANDS,
+  ...SERVER_COMMANDS,
+  ...STRING_COMMANDS,
+].sort((a, b) => (a.name < b.name ? -1 : 1));

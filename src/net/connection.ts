@@ -1,0 +1,217 @@
+/**
+ * One client's connection: bytes in, commands run in order, replies out once a turn.
+ *
+ * Lives on the worker that was handed its socket. Input is parsed where it was read; only what a read left incomplete
+ * is copied to the connection's own buffer. Replies go to the worker's one writer; the connection remembers which
+ * stretch of it is its own, and output.ts sends that when all sockets of this pass of the loop have been read.
+ */
+import { Buffer } from 'node:buffer';
+import { executeCall } from '../commands/execute.ts';
+import {
+  type Deferred,
+  REPLY_OFF,
+  REPLY_ON,
+  REPLY_SKIP,
+  REPLY_SKIP_NEXT,
+  type Session,
+} from '../commands/session.ts';
+import { QUERY_BUFFER_START_BYTES, REQUEST_ARGUMENTS_MAX, TURN_OUTPUT_BYTES_MAX } from '../config/limits.ts';
+import { BYTES_IN, PROTOCOL_ERRORS, READS } from '../metrics/names.ts';
+import { type ReplyWriter, writeError } from '../resp/reply-writer.ts';
+import {
+  createRequest,
+  INCOMPLETE,
+  parseRequest,
+  protocolErrorText,
+  type RequestBounds,
+  rebaseRequest,
+  requestBytesMissing,
+  resetRequest,
+} from '../resp/request-parser.ts';
+import { cut, noteOutput, scheduleTurnEnd, sendOutput } from './output.ts';
+import type { Connection, Serving } from './serving.ts';
+
+/** Takes what was just read from the connection's socket. */
+export function receive(connection: Connection, length: number, bytes: Buffer): void {
+  const { serving, session } = connection;
+  const { counters } = serving.engine;
+  counters[BYTES_IN] += length;
+  counters[READS] += 1;
+  session.bytesIn += length;
+  session.lastActiveMs = currentMs(serving);
+  if (session.closing) return;
+  scheduleTurnEnd(serving);
+  if (connection.pending === undefined && !connection.isSuspended) {
+    const stopped = runRequests(connection, bytes, 0, length);
+    if (stopped < length) keepPending(connection, bytes, stopped, length);
+    return;
+  }
+  appendPending(connection, bytes, length);
+  if (!connection.isSuspended) runPending(connection);
+}
+
+/** The client has closed its side. What it sent is answered first. */
+export function receiveEnd(connection: Connection): void {
+  connection.inputEnded = true;
+  if (connection.isSuspended) return;
+  connection.session.closing = true;
+  noteOutput(connection, connection.serving.reply.length, connection.serving.reply.length);
+}
+
+/** The time of this turn, read once in it. */
+export function currentMs(serving: Serving): number {
+  if (serving.nowMs === 0) serving.nowMs = serving.engine.wallMs();
+  return serving.nowMs;
+}
+
+/** Executes the requests of `bytes[start, end)`; returns where it stopped: at an incomplete one, or a deferred reply. */
+function runRequests(connection: Connection, bytes: Buffer, start: number, end: number): number {
+  const { serving, session, bounds } = connection;
+  const { reply, call } = serving;
+  let outputStart = reply.length;
+  let at = start;
+  connection.isRunning = true;
+  bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
+  while (at < end && !session.closing && !connection.isSuspended) {
+    const request = connection.request ?? serving.request;
+    bounds.authenticated = session.authenticated;
+    const next = parseRequest(request, bytes, at, end, bounds);
+    if (next < 0) {
+      if (next !== INCOMPLETE) refuse(connection, protocolErrorText(next, request));
+      break;
+    }
+    at = next;
+    if (request.count === 0) continue;
+    call.input = bytes;
+    call.spans = request.spans;
+    call.count = request.count;
+    call.session = session;
+    call.nowMs = currentMs(serving);
+    reply.protocol = session.protocol;
+    const before = reply.length;
+    executeCall(call);
+    session.commandsProcessed += 1;
+    if (session.replyMode !== REPLY_ON) applyReplyMode(session, reply, before);
+    if (reply.length - outputStart > TURN_OUTPUT_BYTES_MAX) {
+      noteOutput(connection, outputStart, reply.length);
+      sendOutput(connection);
+      outputStart = reply.length;
+    }
+  }
+  connection.isRunning = false;
+  noteOutput(connection, outputStart, reply.length);
+  return session.closing ? end : at;
+}
+
+function applyReplyMode(session: Session, reply: ReplyWriter, before: number): void {
+  if (session.replyMode === REPLY_OFF) reply.length = before;
+  if (session.replyMode === REPLY_SKIP) {
+    reply.length = before;
+    session.replyMode = REPLY_ON;
+  }
+  if (session.replyMode === REPLY_SKIP_NEXT) session.replyMode = REPLY_SKIP;
+}
+
+/** Answers a protocol error and closes, as redis-server does. */
+function refuse(connection: Connection, text: string): void {
+  connection.serving.engine.counters[PROTOCOL_ERRORS] += 1;
+  writeError(connection.serving.reply, `ERR ${text}`);
+  connection.session.closing = true;
+}
+
+/** Holds back further commands; see `SessionConnection.defer`. */
+export function deferOutput(connection: Connection): Deferred {
+  const { session, serving } = connection;
+  const isSkipped = session.replyMode === REPLY_SKIP || session.replyMode === REPLY_OFF;
+  connection.isSuspended = true;
+  let isResumed = false;
+  return {
+    resume: (write) => {
+      if (isResumed || connection.isDestroyed) return;
+      isResumed = true;
+      const { reply } = serving;
+      const before = reply.length;
+      reply.protocol = session.protocol;
+      write(reply);
+      if (isSkipped) reply.length = before;
+      connection.isSuspended = false;
+      if (connection.isRunning) return;
+      noteOutput(connection, before, reply.length);
+      if (connection.pending !== undefined) runPending(connection);
+      if (connection.inputEnded) receiveEnd(connection);
+    },
+  };
+}
+
+function runPending(connection: Connection): void {
+  const { pending } = connection;
+  if (pending === undefined) return;
+  connection.request ??= createRequest();
+  const stopped = runRequests(connection, pending, connection.pendingStart, connection.pendingEnd);
+  connection.pendingStart = stopped;
+  if (stopped < connection.pendingEnd) return;
+  releasePending(connection);
+}
+
+function releasePending(connection: Connection): void {
+  const { serving } = connection;
+  serving.spare = connection.pending;
+  connection.pending = undefined;
+  connection.pendingStart = 0;
+  connection.pendingEnd = 0;
+  if (connection.request === undefined) return;
+  resetRequest(connection.request);
+  connection.request = undefined;
+}
+
+/** Moves what a read left over to the connection's own buffer, and the half-parsed request with it. */
+function keepPending(connection: Connection, bytes: Buffer, start: number, end: number): void {
+  const { serving } = connection;
+  const missing = requestBytesMissing(serving.request, end);
+  const pending = takeBuffer(serving, end - start + Math.max(missing, 1));
+  bytes.copy(pending, 0, start, end);
+  connection.request = serving.request;
+  serving.request = createRequest();
+  rebaseRequest(connection.request, -start);
+  connection.pending = pending;
+  connection.pendingStart = 0;
+  connection.pendingEnd = end - start;
+}
+
+function appendPending(connection: Connection, bytes: Buffer, length: number): void {
+  const { serving, pendingEnd } = connection;
+  const request = connection.request ?? serving.request;
+  const have = pendingEnd - connection.pendingStart;
+  if (have + length > serving.engine.config.clientQueryBufferLimit) {
+    cut(connection, 'its unexecuted input is over client-query-buffer-limit');
+    return;
+  }
+  const { pending } = connection;
+  if (pending === undefined || pendingEnd + length > pending.length) {
+    const missing = Math.max(requestBytesMissing(request, pendingEnd), length);
+    // Doubling keeps the copies linear where the length is not announced, as in a long inline request.
+    const grown = takeBuffer(serving, Math.max(have + missing, missing > length ? 0 : 2 * have));
+    pending?.copy(grown, 0, connection.pendingStart, pendingEnd);
+    if (connection.request !== undefined) rebaseRequest(connection.request, -connection.pendingStart);
+    connection.pending = grown;
+    connection.pendingStart = 0;
+    connection.pendingEnd = have;
+  }
+  bytes.copy(connection.pending as Buffer, connection.pendingEnd, 0, length);
+  connection.pendingEnd += length;
+}
+
+/** A buffer of at least so many bytes: the last one that was given up, if it is large enough. */
+function takeBuffer(serving: Serving, bytes: number): Buffer {
+  const { spare } = serving;
+  if (spare !== undefined && spare.length >= bytes && spare.length <= 4 * bytes + QUERY_BUFFER_START_BYTES) {
+    serving.spare = undefined;
+    return spare;
+  }
+  return Buffer.allocUnsafeSlow(Math.max(QUERY_BUFFER_START_BYTES, bytes));
+}
+
+/** The bounds of a new connection's requests. */
+export function requestBounds(bulkBytesMax: number, authenticated: boolean): RequestBounds {
+  return { bulkBytesMax, argumentsMax: REQUEST_ARGUMENTS_MAX, authenticated };
+}

@@ -1,0 +1,60 @@
+/**
+ * The records of a worker's network side: what it serves with, and what it knows of each connection.
+ *
+ * Types only. One `Serving` per worker; both records never leave its thread.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import type { Call } from '../commands/call.ts';
+import type { Engine } from '../commands/engine.ts';
+import type { Session } from '../commands/session.ts';
+import type { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Request, RequestBounds } from '../resp/request-parser.ts';
+
+export type Serving = {
+  readonly engine: Engine;
+  readonly readBuffer: Buffer;
+  readonly reply: ReplyWriter;
+  readonly call: Call;
+  readonly connections: Map<number, Connection>;
+  /** Connections with replies of this turn. */
+  dirty: Connection[];
+  request: Request;
+  /** The last input buffer that a connection gave up. */
+  spare: Buffer | undefined;
+  /** The wall clock, read at most once a turn; 0 when it has not been. */
+  nowMs: number;
+  isTurnEndDue: boolean;
+  /** Part of the writer's buffer is still on its way to some kernel: it must not be written over. */
+  isBufferGiven: boolean;
+  /** A slice of housekeeping waits for its place behind the next reads. */
+  isHouseTurnDue: boolean;
+  isStopping: boolean;
+  nextClientNumber: number;
+  readonly timers: NodeJS.Timeout[];
+};
+
+export type Connection = {
+  readonly serving: Serving;
+  readonly socket: Socket;
+  readonly session: Session;
+  readonly bounds: RequestBounds;
+  /** The state of a request that a read left incomplete; the worker's common one serves until then. */
+  request: Request | undefined;
+  /** Input that is not yet executed: `pending[pendingStart, pendingEnd)`. */
+  pending: Buffer | undefined;
+  pendingStart: number;
+  pendingEnd: number;
+  /** This turn's replies in the worker's writer. */
+  outputStart: number;
+  outputEnd: number;
+  isDirty: boolean;
+  /** A reply comes later: commands wait. */
+  isSuspended: boolean;
+  isRunning: boolean;
+  /** The client has closed its side: no more input. */
+  inputEnded: boolean;
+  isDestroyed: boolean;
+  /** Since when the output is above the soft limit, 0 while it is not. */
+  overSoftLimitSinceMs: number;
+};

@@ -1,0 +1,226 @@
+/**
+ * A worker's serving of its connections, turn by turn: take all that is readable, run it, then write once to each socket.
+ *
+ * One `Serving` per worker. A turn is one pass of its event loop: reads run their commands at once and leave replies in
+ * the worker's writer; a check-phase callback then sends every connection its stretch. Also the worker's clockwork:
+ * expiry and other housekeeping of its own shard, idle timeouts, soft output limits.
+ */
+import { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import { assert } from '../base/assert.ts';
+import type { Engine } from '../commands/engine.ts';
+import '../commands/families.ts';
+import { findByName } from '../commands/registry.ts';
+import { REPLY_ON, type Session } from '../commands/session.ts';
+import {
+  CONNECTION_CHECK_MS,
+  HOUSEKEEPING_BURST_MS,
+  HOUSEKEEPING_MS,
+  OUTPUT_BUFFER_BYTES,
+  READ_BUFFER_BYTES,
+} from '../config/limits.ts';
+import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
+import { createReplyWriter } from '../resp/reply-writer.ts';
+import { createRequest } from '../resp/request-parser.ts';
+import { keepHouse } from '../shard/housekeeping.ts';
+import { deferOutput, receive, receiveEnd, requestBounds } from './connection.ts';
+import { checkOutputLimit, endTurn } from './output.ts';
+import { fileDescriptorOf, openRawSocket } from './raw-socket.ts';
+import type { Connection, Serving } from './serving.ts';
+
+const MS_PER_SECOND = 1000;
+
+/** Begins to serve on this thread: connections come through `adoptSocket`. */
+export function startServing(engine: Engine): Serving {
+  const ping = findByName('ping');
+  assert(ping !== undefined, 'the commands are installed');
+  const reply = createReplyWriter(OUTPUT_BUFFER_BYTES);
+  const serving: Serving = {
+    engine,
+    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    reply,
+    call: {
+      engine,
+      input: Buffer.alloc(0),
+      spans: new Int32Array(0),
+      count: 0,
+      command: ping,
+      session: undefined as unknown as Session,
+      reply,
+      nowMs: 0,
+      shard: engine.shards[0],
+    },
+    connections: new Map(),
+    dirty: [],
+    request: createRequest(),
+    spare: undefined,
+    nowMs: 0,
+    isTurnEndDue: false,
+    isBufferGiven: false,
+    isHouseTurnDue: false,
+    isStopping: false,
+    nextClientNumber: 0,
+    timers: [],
+  };
+  serving.timers.push(setInterval(() => keepHouseTurn(serving), HOUSEKEEPING_MS));
+  serving.timers.push(setInterval(() => checkConnections(serving), CONNECTION_CHECK_MS));
+  for (const timer of serving.timers) timer.unref();
+  return serving;
+}
+
+/** Serves a connection that was accepted and not yet read from. */
+export function adoptSocket(serving: Serving, accepted: Socket): void {
+  const { engine } = serving;
+  const address = endpoint(accepted.remoteAddress, accepted.remotePort, engine);
+  const localAddress = endpoint(accepted.localAddress, accepted.localPort, engine);
+  const isUnixSocket = accepted.remoteAddress === undefined;
+  const socket = openRawSocket(accepted, serving.readBuffer, (length, bytes) =>
+    receive(connection, length, bytes),
+  );
+  const connection = createConnection(serving, socket, address, localAddress, isUnixSocket);
+  serving.connections.set(connection.session.id, connection);
+  engine.sessions.set(connection.session.id, connection.session);
+  engine.counters[CONNECTIONS_ACCEPTED] += 1;
+  engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
+  socket.on('end', () => receiveEnd(connection));
+  // A peer that resets the connection is no event worth a line: 'close' follows.
+  socket.on('error', () => undefined);
+  socket.on('close', () => forget(connection));
+  if (socket.destroyed) forget(connection);
+}
+
+/** Stops: what has been answered goes out, then every connection is closed. Resolves when all are. */
+export function stopServing(serving: Serving): Promise<void> {
+  serving.isStopping = true;
+  endTurn(serving);
+  for (const timer of serving.timers) clearInterval(timer);
+  const closing = [...serving.connections.values()].map(
+    (connection) =>
+      new Promise<void>((resolve) => {
+        connection.session.closing = true;
+        connection.socket.once('close', () => resolve());
+        connection.socket.end(() => connection.socket.destroy());
+      }),
+  );
+  return Promise.all(closing).then(() => undefined);
+}
+
+export function connectionCount(serving: Serving): number {
+  return serving.connections.size;
+}
+
+function createConnection(
+  serving: Serving,
+  socket: Socket,
+  address: string,
+  localAddress: string,
+  isUnixSocket: boolean,
+): Connection {
+  const { engine } = serving;
+  const nowMs = engine.wallMs();
+  const authenticated = engine.config.requirepass === '';
+  const session: Session = {
+    id: serving.nextClientNumber * engine.workerCount + engine.workerIndex + 1,
+    connection: {
+      defer: () => deferOutput(connection),
+      closeAfterReply: () => {
+        session.closing = true;
+      },
+      destroy: () => {
+        session.closing = true;
+        socket.destroy();
+      },
+      queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
+      queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
+      outputBytes: () => socket.writableLength,
+    },
+    address,
+    localAddress,
+    fileDescriptor: fileDescriptorOf(socket),
+    createdAtMs: nowMs,
+    isUnixSocket,
+    lastActiveMs: nowMs,
+    database: 0,
+    protocol: 2,
+    authenticated,
+    user: 'default',
+    name: '',
+    libraryName: '',
+    libraryVersion: '',
+    replyMode: REPLY_ON,
+    noTouch: false,
+    noEvict: false,
+    lastCommand: 'NULL',
+    commandsProcessed: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    closing: false,
+  };
+  serving.nextClientNumber += 1;
+  const connection: Connection = {
+    serving,
+    socket,
+    session,
+    bounds: requestBounds(engine.config.protoMaxBulkLen, authenticated),
+    request: undefined,
+    pending: undefined,
+    pendingStart: 0,
+    pendingEnd: 0,
+    outputStart: 0,
+    outputEnd: 0,
+    isDirty: false,
+    isSuspended: false,
+    isRunning: false,
+    inputEnded: false,
+    isDestroyed: false,
+    overSoftLimitSinceMs: 0,
+  };
+  return connection;
+}
+
+function endpoint(address: string | undefined, port: number | undefined, engine: Engine): string {
+  if (address === undefined) return `${engine.config.unixsocket}:0`;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function forget(connection: Connection): void {
+  if (connection.isDestroyed) return;
+  const { serving, session } = connection;
+  connection.isDestroyed = true;
+  connection.pending = undefined;
+  session.closing = true;
+  serving.connections.delete(session.id);
+  serving.engine.sessions.delete(session.id);
+  serving.engine.counters[CONNECTIONS_CLOSED] += 1;
+  serving.engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
+}
+
+/** One tick of the worker's own shard. Slices for a bounded burst; what is left goes on behind the next reads. */
+function keepHouseTurn(serving: Serving): void {
+  const { engine } = serving;
+  const shard = engine.shards[engine.workerIndex];
+  const startedMs = shard.clock.monotonicMs();
+  while (keepHouse(shard, engine.wallMs(), engine.activeExpiry)) {
+    if (shard.clock.monotonicMs() - startedMs < HOUSEKEEPING_BURST_MS) continue;
+    if (serving.isHouseTurnDue || serving.isStopping) return;
+    serving.isHouseTurnDue = true;
+    setImmediate(() => {
+      serving.isHouseTurnDue = false;
+      keepHouseTurn(serving);
+    });
+    return;
+  }
+}
+
+/** Once a second: idle clients, and those whose unread output has stayed above the soft limit too long. */
+function checkConnections(serving: Serving): void {
+  const { config } = serving.engine;
+  const nowMs = serving.engine.wallMs();
+  for (const connection of serving.connections.values()) {
+    const idleMs = nowMs - connection.session.lastActiveMs;
+    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && !connection.isSuspended)
+      connection.socket.destroy();
+    else if (connection.socket.writableLength > 0) checkOutputLimit(connection, nowMs);
+    else connection.overSoftLimitSinceMs = 0;
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * The server: its parts are started in one list and stopped in the reverse list, both in this file. Main thread.
+ */
+import { randomBytes } from 'node:crypto';
+import { createAdminApp, listenAdmin, type Readiness } from './admin/app.ts';
+import { adminLogger } from './admin/logger.ts';
+import type { Clock } from './base/clock.ts';
+import { openFilesMax } from './base/open-files.ts';
+import { randomSeed } from './base/random.ts';
+import type { Engine } from './commands/engine.ts';
+import { readEngine, tickRates } from './commands/engine-reading.ts';
+import { installServerTopics } from './commands/server-topics.ts';
+import { applyDirectives, type Config } from './config/config.ts';
+import { STOP_MS_MAX } from './config/limits.ts';
+import { createCountersBuffer } from './metrics/counters.ts';
+import { RATES_TICK_MS } from './metrics/rates.ts';
+import { parseBindAddress } from './net/bind-address.ts';
+import { fitClients } from './net/client-limit.ts';
+import { startListener, stopListener } from './net/listener.ts';
+import { recoverAfterDeath } from './shard/recover.ts';
+import { MAIN_THREAD_ID, type ProcessBoot } from './threads/boot.ts';
+import { type Bus, createBus, handleTopic } from './threads/bus.ts';
+import { decideConfigChanges } from './threads/config-changes.ts';
+import { workerEntry } from './threads/entry.ts';
+import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
+import { createShards, createSlotTable } from './threads/shards.ts';
+import { createEngine } from './threads/thread-engine.ts';
+import {
+  handSocket,
+  openConnections,
+  servingWorkers,
+  startWorkers,
+  stopWorkers,
+  type Workers,
+} from './threads/workers.ts';
+
+/** What the process edge gives. `requestStop` is called when a client asks for SHUTDOWN. */
+export type ServerOptions = {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where the lines of the workers go. */
+  readonly logSink: LogSink;
+  readonly requestStop: (reason: string) => void;
+};
+
+export type Server = { readonly options: ServerOptions; readonly stops: Stop[]; stopping: boolean };
+
+/** Stops one part, given so many ms; false where it took force. */
+type Stop = (leftMs: number) => unknown;
+
+const RUN_ID_BYTES = 20;
+/** From a worker: a client may stop the server. Main answers that it begins to. */
+const TOPIC_SHUTDOWN = 'shutdown';
+
+/**
+ * Starts everything; when it resolves, clients are served. Throws a StartError, with everything stopped again, where the
+ * configuration asks for what this machine cannot give.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const server: Server = { options, stops: [], stopping: false };
+  try {
+    limitClients(options);
+    const boot = createProcessBoot(options);
+    const bus = startBus(options);
+    const engine = createEngine(
+      boot,
+      { threadId: MAIN_THREAD_ID, workerIndex: -1 },
+      bus,
+      options.log,
+      options.clock,
+    );
+    installServerTopics(engine);
+    startRates(server, engine);
+    const workers = await startThreads(server, boot, bus, engine);
+    await startHttp(server, engine, workers);
+    await startDoors(server, engine, workers);
+  } catch (error) {
+    await stopServer(server);
+    throw error;
+  }
+  options.log.notice('ready', readyFields(options.config));
+  return server;
+}
+
+/**
+ * Accepts no more, lets the workers finish what they are answering, and ends them; by force what has not ended after
+ * STOP_MS_MAX. Resolves to whether that took no force.
+ */
+export async function stopServer(server: Server): Promise<boolean> {
+  const { monotonicMs } = server.options.clock;
+  const deadlineMs = monotonicMs() + STOP_MS_MAX;
+  server.stopping = true;
+  let graceful = true;
+  for (const stop of server.stops.splice(0).reverse()) {
+    if ((await stop(Math.max(0, deadlineMs - monotonicMs()))) === false) graceful = false;
+  }
+  return graceful;
+}
+
+function limitClients({ config, log }: ServerOptions): void {
+  const filesMax = openFilesMax();
+  const change = fitClients(config, filesMax);
+  if (change === undefined) return;
+  log.warning(
+    `maxclients is ${change[1]} instead of ${config.maxclients}: ${filesMax} files may be open (ulimit -n)`,
+  );
+  applyDirectives(config, [change]);
+}
+
+/** The memory that all threads share. It goes with the process. */
+function createProcessBoot({ config, clock }: ServerOptions): ProcessBoot {
+  return {
+    workerCount: config.workers,
+    shardBuffers: createShards(config, clock, randomSeed),
+    slotTable: createSlotTable(config.workers),
+    counters: createCountersBuffer(1 + config.workers),
+    config,
+    startedAtMs: clock.wallMs(),
+    runId: randomBytes(RUN_ID_BYTES).toString('hex'),
+  };
+}
+
+/** Main's ends of the mesh, with what main answers. Its channels end with the workers. */
+function startBus({ config, log, logSink, requestStop }: ServerOptions): Bus {
+  const bus = createBus(MAIN_THREAD_ID, log.error, []);
+  receiveLog(bus, logSink);
+  decideConfigChanges(bus, config);
+  handleTopic(bus, TOPIC_SHUTDOWN, () => {
+    requestStop('SHUTDOWN');
+    return true;
+  });
+  return bus;
+}
+
+function startRates(server: Server, engine: Engine): void {
+  const timer = setInterval(() => tickRates(engine), RATES_TICK_MS);
+  server.stops.push(() => clearInterval(timer));
+}
+
+async function startThreads(server: Server, boot: ProcessBoot, bus: Bus, engine: Engine): Promise<Workers> {
+  const { clock, log } = server.options;
+  const workers = await startWorkers({
+    entry: workerEntry('shard'),
+    boot,
+    bus,
+    log,
+    monotonicMs: clock.monotonicMs,
+    recover: (threadId) => recoverAfterDeath(engine.shards, threadId, clock.wallMs()),
+  });
+  server.stops.push((leftMs) => stopWorkers(workers, leftMs));
+  return workers;
+}
+
+/** One app for each address of `http-bind`; none for port 0. */
+async function startHttp(server: Server, engine: Engine, workers: Workers): Promise<void> {
+  const { config, log } = server.options;
+  if (config.httpPort === 0) return;
+  for (const word of config.httpBind) {
+    const { host, isOptional } = parseBindAddress(word);
+    const app = createAdminApp({
+      reading: () => readEngine(engine),
+      readiness: () => readinessOf(server, workers),
+      password: () => config.requirepass,
+      logger: adminLogger(log),
+    });
+    server.stops.push(() => app.close());
+    try {
+      await listenAdmin(app, host, config.httpPort);
+    } catch (error) {
+      if (!isOptional) throw error;
+      log.verbose((error as Error).message);
+    }
+  }
+}
+
+async function startDoors(server: Server, engine: Engine, workers: Workers): Promise<void> {
+  const { config, clock, log } = server.options;
+  const listener = await startListener({
+    config,
+    counters: engine.counters,
+    log,
+    monotonicMs: clock.monotonicMs,
+    openConnections: () => openConnections(workers),
+    handOver: (socket) => handSocket(workers, socket),
+  });
+  server.stops.push(() => stopListener(listener));
+}
+
+function readinessOf(server: Server, workers: Workers): Readiness {
+  const serving = servingWorkers(workers);
+  const wanted = workers.crew.length;
+  const checks = [
+    { name: 'running', ok: !server.stopping, reason: 'the server is stopping' },
+    { name: 'workers', ok: serving === wanted, reason: `${serving} of ${wanted} workers serve` },
+  ];
+  return { ready: checks.every(({ ok }) => ok), checks };
+}
+
+function readyFields(config: Config): LogFields {
+  const { port, unixsocket, httpPort, workers, maxmemory, maxmemoryPolicy } = config;
+  return {
+    port,
+    ...(unixsocket === '' ? {} : { unixsocket }),
+    httpPort,
+    workers,
+    maxmemoryBytes: maxmemory,
+    policy: maxmemoryPolicy,
+  };
+}

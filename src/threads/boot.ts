@@ -1,0 +1,68 @@
+/**
+ * The one file that main and the workers must agree on: thread ids, the record a worker is started with, and the
+ * messages that travel over its parent port. Everything else between threads goes over the bus (bus.ts).
+ *
+ * Owns no state; runs on every thread.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
+import type { ShardBuffers } from '../shard/shard.ts';
+
+/** Thread ids are what a shard's lock word holds, so none of them is 0. A replacement has the id of the dead. */
+export const MAIN_THREAD_ID = 1;
+const FIRST_WORKER_THREAD_ID = 2;
+
+/** The id of the thread that runs worker `index`. */
+export function threadIdOfWorker(index: number): number {
+  return FIRST_WORKER_THREAD_ID + index;
+}
+
+/** Which section of the counters (metrics/counters.ts) a thread writes: 0 is main, 1 + i is worker i. */
+export function sectionOfThread(threadId: number): number {
+  return threadId - MAIN_THREAD_ID;
+}
+
+/** One end of the channel between two threads; `threadId` names the other end. */
+export type BusPort = { readonly threadId: number; readonly port: MessagePort };
+
+/** What all workers of a process share. Buffers are shared; the rest is copied. */
+export type ProcessBoot = {
+  readonly workerCount: number;
+  /** By shard index; worker i owns shard i. */
+  readonly shardBuffers: readonly ShardBuffers[];
+  /** Uint16 x 16384: the shard of each slot. */
+  readonly slotTable: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  /** As it is when the worker starts: a replacement gets what CONFIG SET has made of it. */
+  readonly config: Config;
+  readonly startedAtMs: number;
+  /** 40 hex digits, fresh for each start of the process. */
+  readonly runId: string;
+};
+
+/** A worker's `workerData`; the ports are transferred. */
+export type ThreadBoot = ProcessBoot & {
+  readonly threadId: number;
+  readonly workerIndex: number;
+  readonly ports: readonly BusPort[];
+};
+
+/** A connection that main accepted. It is transferred: fresh and paused, nothing read. */
+export type HandedSocket = import('node:net').Socket;
+
+/** Main to worker. */
+export type MainMessage =
+  | { readonly kind: 'socket'; readonly socket: HandedSocket }
+  | { readonly kind: 'peer'; readonly peer: BusPort }
+  | { readonly kind: 'stop' };
+
+/**
+ * Worker to main: it serves, or it found at start that it never can (one line for the operator). After 'stop' it just
+ * ends.
+ */
+export type WorkerMessage =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'refused'; readonly text: string };
+
+/** On the bus, worker to main: the worker accepted a connection itself. No payload. */
+export const TOPIC_ACCEPTED = 'accepted';

@@ -1,0 +1,83 @@
+/**
+ * Views of a shard whose n-th write never happens, because its thread dies there.
+ *
+ * A thread that is terminated stops between two steps of its own code, never inside a native copy or fill: those count
+ * as one write.
+ */
+import { Buffer } from 'node:buffer';
+import type { Shard, ShardBuffers } from '../../src/shard/shard.ts';
+
+/** What a dying thread throws: nothing of ours catches it. */
+export const DEATH = new Error('the thread died');
+
+/** Writes that are still allowed, and those that were made. */
+export type Lifetime = { left: number; made: number };
+
+const NATIVE_WRITES: ReadonlySet<string | symbol> = new Set(['fill', 'copyWithin', 'copy']);
+const originals = new WeakMap<object, object>();
+
+/** The shard as a thread sees it whose life ends after `lifetime.left` writes. */
+export function openDying(shard: Shard, lifetime: Lifetime): Shard {
+  return {
+    ...shard,
+    control: mortal(shard.control, lifetime),
+    numbers: mortal(shard.numbers, lifetime),
+    entries: mortalArena(shard.entries, lifetime),
+    groups: mortalArena(shard.groups, lifetime),
+  };
+}
+
+/** Bytes that may be copied into a dying shard. */
+export function mortalBytes(text: string, lifetime: Lifetime): Buffer {
+  return mortal(Buffer.from(text), lifetime);
+}
+
+/** A copy of a shard's memory, to begin again from. */
+export function copyBuffers(buffers: ShardBuffers): ShardBuffers {
+  return {
+    numbers: copyBuffer(buffers.numbers),
+    control: copyBuffer(buffers.control),
+    entries: copyBuffer(buffers.entries),
+    groups: copyBuffer(buffers.groups),
+  };
+}
+
+function copyBuffer(buffer: SharedArrayBuffer): SharedArrayBuffer {
+  const copy = new SharedArrayBuffer(buffer.byteLength);
+  Buffer.from(buffer).copy(Buffer.from(copy));
+  return copy;
+}
+
+function mortalArena(arena: Shard['entries'], lifetime: Lifetime): Shard['entries'] {
+  const windows = arena.windows.map((window) => mortal(window, lifetime));
+  return { words: mortal(arena.words, lifetime), windows, cells: arena.cells };
+}
+
+function mortal<T extends object>(view: T, lifetime: Lifetime): T {
+  const proxy = new Proxy(view, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...values: unknown[]) => {
+        if (NATIVE_WRITES.has(name)) spend(lifetime);
+        return Reflect.apply(value, target, values.map(original));
+      };
+    },
+    set(target, name, value) {
+      spend(lifetime);
+      return Reflect.set(target, name, value);
+    },
+  });
+  originals.set(proxy, view);
+  return proxy;
+}
+
+function original(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value;
+}
+
+function spend(lifetime: Lifetime): void {
+  if (lifetime.left === 0) throw DEATH;
+  lifetime.left -= 1;
+  lifetime.made += 1;
+}

@@ -1,0 +1,192 @@
+/**
+ * Commands without sockets: the real dispatcher over real shards in one thread, with a clock that tests move.
+ *
+ * `run` sends one command through the request parser and returns the raw reply, one character per byte.
+ */
+import { Buffer } from 'node:buffer';
+import { expect } from 'vitest';
+import type { Call } from '../../src/commands/call.ts';
+import type { Engine } from '../../src/commands/engine.ts';
+import { executeCall } from '../../src/commands/execute.ts';
+import '../../src/commands/families.ts';
+import { findByName } from '../../src/commands/registry.ts';
+import type { Deferred, Session } from '../../src/commands/session.ts';
+import { REPLY_ON } from '../../src/commands/session.ts';
+import { currentSurroundings } from '../../src/config/file.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createCountersBuffer, openCounters } from '../../src/metrics/counters.ts';
+import { createReplyWriter } from '../../src/resp/reply-writer.ts';
+import { createRequest, parseRequest } from '../../src/resp/request-parser.ts';
+import { fillSlotTable } from '../../src/routing/hash-ring.ts';
+import { checkShard } from '../../src/shard/check.ts';
+import { policyNumber } from '../../src/shard/policy.ts';
+import { createShardBuffers, formatShard, openShard, type Shard } from '../../src/shard/shard.ts';
+import { requestBytes } from './request-bytes.ts';
+import { START_MS } from './shard.ts';
+
+export type Harness = {
+  readonly engine: Engine;
+  readonly shards: readonly Shard[];
+  /** Executes one command for a client (the first unless another is named) and returns its reply. */
+  readonly run: (...args: (string | Buffer)[]) => string;
+  readonly runAs: (session: Session, ...args: (string | Buffer)[]) => string;
+  readonly connect: () => Session;
+  readonly session: Session;
+  readonly log: string[];
+  /** Deferred replies that have come, in order. */
+  readonly deferredReplies: string[];
+  nowMs: number;
+  readonly expectWhole: () => void;
+};
+
+export type HarnessOptions = { shards?: number; flags?: string[]; shardBytes?: number; nowMs?: number };
+
+export function createHarness({
+  shards: count = 3,
+  flags = [],
+  shardBytes = 8 * 2 ** 20,
+  nowMs = START_MS,
+}: HarnessOptions = {}): Harness {
+  const loaded = loadConfig(['--workers', String(count), ...flags], {}, currentSurroundings());
+  if (loaded.kind !== 'run') throw new Error('the flags ask for help');
+  const { config } = loaded;
+  const clock = { wallMs: () => harness.nowMs, monotonicMs: () => 0 };
+  const shards = Array.from({ length: count }, (_, index) => {
+    const buffers = createShardBuffers({
+      capacityBytes: shardBytes,
+      limitBytes: shardBytes,
+      keysMax: config.maxkeys,
+      policy: policyNumber(config.maxmemoryPolicy),
+      databases: config.databases,
+      lfuLogFactor: config.lfuLogFactor,
+      lfuDecayMinutes: config.lfuDecayTime,
+      holdSampling: config.lockHoldSampling,
+      seed: 1000 + index,
+      nowMs,
+    });
+    const shard = openShard(buffers, index, 1, clock);
+    formatShard(shard, nowMs);
+    return shard;
+  });
+  const slotShard = new Uint16Array(16384);
+  fillSlotTable(
+    shards.map((shard) => ({ id: `shard-${shard.index}` })),
+    slotShard,
+  );
+  const allCounters = createCountersBuffer(1);
+  const log: string[] = [];
+  const handlers = new Map<string, (payload: unknown) => unknown>();
+  const engine: Engine = {
+    threadId: 1,
+    workerIndex: 0,
+    workerCount: count,
+    shards,
+    slotShard,
+    config,
+    counters: openCounters(allCounters, 0),
+    allCounters,
+    bus: {
+      publish: () => undefined,
+      requestAll: async (topic, payload) => [await handlers.get(topic)?.(payload)],
+      requestMain: async (topic, payload) => handlers.get(topic)?.(payload),
+      handle: (topic, handler) => void handlers.set(topic, handler),
+    },
+    log: {
+      notice: (text) => void log.push(text),
+      warning: (text) => void log.push(text),
+      error: (text, error) => void log.push(`${text}: ${String(error)}`),
+    },
+    wallMs: () => harness.nowMs,
+    startedAtMs: nowMs,
+    runId: '0'.repeat(40),
+    sessions: new Map(),
+    activeExpiry: true,
+    later: (callback) => void setImmediate(callback),
+  };
+  const first = findByName('ping');
+  if (first === undefined) throw new Error('there is a PING');
+  const reply = createReplyWriter(1024);
+  const request = createRequest();
+  const deferredReplies: string[] = [];
+  const connect = (): Session => {
+    const id = engine.sessions.size + 1;
+    const defer = (): Deferred => ({
+      resume: (write) => {
+        const late = createReplyWriter(64);
+        late.protocol = session.protocol;
+        write(late);
+        deferredReplies.push(late.bytes.toString('latin1', 0, late.length));
+      },
+    });
+    const session: Session = {
+      id,
+      connection: {
+        defer,
+        closeAfterReply: () => void (session.closing = true),
+        destroy: () => void (session.closing = true),
+        queryBufferBytes: () => 0,
+        queryBufferFreeBytes: () => 0,
+        outputBytes: () => 0,
+      },
+      address: '127.0.0.1:50000',
+      localAddress: '127.0.0.1:6379',
+      fileDescriptor: 8,
+      createdAtMs: harness.nowMs,
+      isUnixSocket: false,
+      lastActiveMs: harness.nowMs,
+      database: 0,
+      protocol: 2,
+      authenticated: config.requirepass === '',
+      user: 'default',
+      name: '',
+      libraryName: '',
+      libraryVersion: '',
+      replyMode: REPLY_ON,
+      noTouch: false,
+      noEvict: false,
+      lastCommand: '',
+      commandsProcessed: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      closing: false,
+    };
+    engine.sessions.set(id, session);
+    return session;
+  };
+  const runAs = (session: Session, ...args: (string | Buffer)[]): string => {
+    const input = Buffer.from(requestBytes(...args));
+    const bounds = { bulkBytesMax: config.protoMaxBulkLen, argumentsMax: 2 ** 20, authenticated: true };
+    const end = parseRequest(request, input, 0, input.length, bounds);
+    expect(end).toBe(input.length);
+    const call: Call = {
+      engine,
+      input,
+      spans: request.spans,
+      count: request.count,
+      command: first,
+      session,
+      reply,
+      nowMs: harness.nowMs,
+      shard: shards[0],
+    };
+    reply.length = 0;
+    reply.protocol = session.protocol;
+    executeCall(call);
+    return reply.bytes.toString('latin1', 0, reply.length);
+  };
+  const harness: Harness = {
+    engine,
+    shards,
+    connect,
+    session: undefined as never,
+    runAs,
+    run: (...args) => runAs(harness.session, ...args),
+    log,
+    deferredReplies,
+    nowMs,
+    expectWhole: () => {
+      for (const shard of shards) expect(checkShard(shard)).toBeUndefined();
+    },
+  };
+  return Object.assign(harness, { session: connect() });
+}

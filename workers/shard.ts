@@ -1,0 +1,55 @@
+/**
+ * The entry of a worker thread: serves the connections that main hands over, and owns the shard of its index.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../src/base/assert.ts';
+import { systemClock } from '../src/base/clock.ts';
+import { StartError } from '../src/base/errors.ts';
+import { installClientTopics } from '../src/commands/client.ts';
+import { applyLiveConfig, installServerTopics } from '../src/commands/server-topics.ts';
+import { adoptSocket, startServing, stopServing } from '../src/net/turn.ts';
+import { startUnixListener } from '../src/net/unix-listener.ts';
+import type { MainMessage, ThreadBoot, WorkerMessage } from '../src/threads/boot.ts';
+import { connectPeer, createBus } from '../src/threads/bus.ts';
+import { followConfigChanges } from '../src/threads/config-changes.ts';
+import { createLog, sinkToMain } from '../src/threads/log.ts';
+import { createEngine } from '../src/threads/thread-engine.ts';
+
+assert(parentPort !== null, 'a thread entry is started as a thread');
+const port = parentPort;
+const boot = workerData as ThreadBoot;
+const log = createLog(
+  boot.config,
+  boot.threadId,
+  sinkToMain(() => bus),
+);
+const bus = createBus(boot.threadId, log.error, boot.ports);
+const engine = createEngine(boot, boot, bus, log, systemClock);
+const serving = startServing(engine);
+installServerTopics(engine);
+installClientTopics(engine);
+followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
+// A replacement may have missed a change.
+applyLiveConfig(engine);
+
+try {
+  const unixListener = boot.workerIndex === 0 ? await startUnixListener(serving, bus) : undefined;
+  port.on('message', (message: MainMessage) => {
+    if (message.kind === 'socket') {
+      adoptSocket(serving, message.socket);
+    } else if (message.kind === 'peer') {
+      connectPeer(bus, message.peer);
+    } else {
+      unixListener?.close();
+      void stopServing(serving).then(() => port.close());
+    }
+  });
+  tell({ kind: 'started' });
+} catch (error) {
+  if (!(error instanceof StartError)) throw error;
+  tell({ kind: 'refused', text: error.message });
+}
+
+function tell(message: WorkerMessage): void {
+  port.postMessage(message);
+}
