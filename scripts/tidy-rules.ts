@@ -48,8 +48,9 @@ export const BANS: readonly Ban[] = [
     pattern: /\bprocess\.exit\(/g,
     within: 'code',
     covers: /^(src|workers|test)\//,
-    except: /^src\/main\.ts$/,
-    message: 'return or throw a StartError; only main.ts ends the process',
+    except: /^src\/(main|base\/platform)\.ts$/,
+    message:
+      'return or throw a StartError; only main.ts ends the process (and base/platform a thread, for DEBUG)',
   },
   {
     rule: 'sleep',

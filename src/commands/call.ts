@@ -29,6 +29,8 @@ export type Command = {
   readonly lastKey: number;
   readonly keyStep: number;
   readonly subcommands: ReadonlyMap<string, Command> | undefined;
+  /** A container (never called bare, as COMMAND is) whose own handler answers to subcommands that have no row. */
+  readonly takesUnknown: boolean;
 };
 
 export type Call = {

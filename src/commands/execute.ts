@@ -8,13 +8,14 @@ import { WORKERS_MAX } from '../config/limits.ts';
 import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES, INTERNAL_ERRORS } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
-import { makeRoom } from '../shard/eviction.ts';
-import { LSN } from '../shard/layout.ts';
+import { canEverHold, makeRoom } from '../shard/eviction.ts';
+import { LIMIT_BYTES, LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { isSuspect, mendShard } from '../shard/recover.ts';
 import type { Shard } from '../shard/shard.ts';
 import { argumentText, isWord, OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
+import { unknownSubcommandText } from './help.ts';
 import { findCommand } from './registry.ts';
 
 /** What a new key costs besides its own bytes and its value's: header, index and rounding. */
@@ -52,15 +53,16 @@ function resolveCommand(call: Call): Command | undefined {
   let command = findCommand(call.input, spans[0], spans[1]);
   if (command === undefined) return refuseUnknown(call);
   if (command.subcommands !== undefined && count > 1) {
-    command = command.subcommands.get(argumentText(call, 1).toLowerCase());
-    if (command === undefined) return refuseSubcommand(call);
+    const subcommand = command.subcommands.get(argumentText(call, 1).toLowerCase());
+    if (subcommand === undefined && !command.takesUnknown) return refuseSubcommand(call);
+    command = subcommand ?? command;
   }
   const { arity } = command;
   if (arity > 0 ? count !== arity : count < -arity) {
     writeError(call.reply, `ERR wrong number of arguments for '${command.spec.name}' command`);
     return undefined;
   }
-  if (!call.session.authenticated && !command.needsNoAuth) {
+  if (!call.session.authenticated && !command.needsNoAuth && call.engine.config.requirepass !== '') {
     writeError(call.reply, 'NOAUTH Authentication required.');
     return undefined;
   }
@@ -86,8 +88,13 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
   const lsn = shard.numbers[LSN];
   try {
     const needBytes = spans[2 * call.count - 1] - start + KEY_OVERHEAD_BYTES;
-    if (command.deniesOom && !makeRoom(shard, needBytes, call.nowMs)) writeError(call.reply, OUT_OF_MEMORY);
-    else command.handler(call);
+    // What no eviction makes room for is left to the handler, which knows the exact reason.
+    const mayFit = needBytes <= shard.numbers[LIMIT_BYTES];
+    if (command.deniesOom && mayFit && !makeRoom(shard, needBytes, call.nowMs)) {
+      writeError(call.reply, OUT_OF_MEMORY);
+    } else {
+      command.handler(call);
+    }
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
     mendAfterFailure(call, shard, lsn);
@@ -105,8 +112,7 @@ function runManyKeys(call: Call, command: Command, replyStart: number): void {
     if (wanted[index] === 1) acquireShard(shards[index]);
   }
   try {
-    if (command.deniesOom && !makeRoomInAll(call)) writeError(call.reply, OUT_OF_MEMORY);
-    else command.handler(call);
+    if (!command.deniesOom || makeRoomInAll(call)) command.handler(call);
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
     for (let index = 0; index < shards.length; index += 1) {
@@ -139,11 +145,23 @@ function wantShards(call: Call, command: Command): void {
   call.shard = engine.shards[Math.max(0, first)];
 }
 
+/** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
 function makeRoomInAll(call: Call): boolean {
   const { shards } = call.engine;
   const { wanted, needs } = locking;
   for (let index = 0; index < shards.length; index += 1) {
-    if (wanted[index] === 1 && !makeRoom(shards[index], needs[index], call.nowMs)) return false;
+    if (wanted[index] === 0) continue;
+    if (!canEverHold(shards[index], needs[index])) {
+      writeError(
+        call.reply,
+        `ERR ${needs[index]} bytes do not fit into one shard (raise maxmemory or lower workers)`,
+      );
+      return false;
+    }
+    if (!makeRoom(shards[index], needs[index], call.nowMs)) {
+      writeError(call.reply, OUT_OF_MEMORY);
+      return false;
+    }
   }
   return true;
 }
@@ -182,9 +200,7 @@ function refuseUnknown(call: Call): undefined {
 }
 
 function refuseSubcommand(call: Call): undefined {
-  const container = argumentText(call, 0).toUpperCase();
-  const name = quote(call, 1, QUOTED_CHARACTERS_MAX);
-  writeError(call.reply, `ERR unknown subcommand '${name}'. Try ${container} HELP.`);
+  writeError(call.reply, unknownSubcommandText(argumentText(call, 1), argumentText(call, 0).toUpperCase()));
   return undefined;
 }
 

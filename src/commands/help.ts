@@ -23,14 +23,24 @@ export function replyHelp({ command, reply }: Call, lines: readonly string[]): v
   for (const line of LAST_LINES) writeSimple(reply, line);
 }
 
+/** The error for a subcommand that no row and no handler knows. */
+export function unknownSubcommandText(name: string, container: string): string {
+  return `ERR unknown subcommand '${quoted(name)}'. Try ${container} HELP.`;
+}
+
 /** For a subcommand that the handler itself does not know, or with arguments that it does not take. */
 export function replyUnknownSubcommand(call: Call): void {
-  const name = argumentText(call, 1).split('\0', 1)[0].slice(0, QUOTED_CHARACTERS_MAX);
+  const name = quoted(argumentText(call, 1));
   const container = containerName(call.command.spec.name);
   writeError(
     call.reply,
     `ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${container} HELP.`,
   );
+}
+
+/** As C prints a string: up to a NUL. */
+function quoted(name: string): string {
+  return name.split('\0', 1)[0].slice(0, QUOTED_CHARACTERS_MAX);
 }
 
 function containerName(commandName: string): string {

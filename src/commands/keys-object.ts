@@ -29,8 +29,18 @@ const INTEGER_CHARACTERS_MAX = 20;
 /** An entry's share of the index (shard/table), rounded up. */
 const INDEX_BYTES_PER_ENTRY = 8;
 
-/** Strings up to this are looked at by RDB, redis-server's file format, as numbers that may fit in fewer bytes. */
+/**
+ * RDB, redis-server's file format, writes texts up to this as integers of so many bits if they are, in so many bytes; and
+ * other texts behind a length of 1, 2 or 5 bytes.
+ */
 const RDB_INTEGER_CHARACTERS_MAX = 11;
+const RDB_INTEGERS = [
+  { bits: 8, bytes: 2 },
+  { bits: 16, bytes: 3 },
+  { bits: 32, bytes: 5 },
+];
+const RDB_LENGTH_1_END = 64;
+const RDB_LENGTH_2_END = 16_384;
 
 const SWITCHING =
   'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
@@ -166,9 +176,8 @@ function serializedBytes(shard: Shard, ref: number): number {
     bytes <= RDB_INTEGER_CHARACTERS_MAX
       ? parseInt64(entryBytes(entries, ref), start, start + bytes)
       : undefined;
-  if (value !== undefined && BigInt.asIntN(8, value) === value) return 2;
-  if (value !== undefined && BigInt.asIntN(16, value) === value) return 3;
-  if (value !== undefined && BigInt.asIntN(32, value) === value) return 5;
-  if (bytes < 64) return bytes + 1;
-  return bytes < 16_384 ? bytes + 2 : bytes + 5;
+  const form = RDB_INTEGERS.find(({ bits }) => value !== undefined && BigInt.asIntN(bits, value) === value);
+  if (form !== undefined) return form.bytes;
+  if (bytes < RDB_LENGTH_1_END) return bytes + 1;
+  return bytes < RDB_LENGTH_2_END ? bytes + 2 : bytes + 5;
 }

@@ -94,8 +94,9 @@ export function runWalk(call: Call, walk: Walk, finish: (reply: ReplyWriter, wal
   const deferred = deferReply(call);
   const { hardBytes } = engine.config.clientOutputBufferLimit.normal;
   const goOn = (): void => {
-    if (session.closing) return;
-    if (advanceWalk(walk, engine.wallMs())) {
+    if (session.closing) {
+      deferred.resume(writeNothing);
+    } else if (advanceWalk(walk, engine.wallMs())) {
       deferred.resume((reply) => finish(reply, walk));
     } else if (hardBytes > 0 && walk.bytesTaken > hardBytes) {
       engine.log.warning(`client ${session.id} closed: its reply passed client-output-buffer-limit`);
@@ -108,7 +109,7 @@ export function runWalk(call: Call, walk: Walk, finish: (reply: ReplyWriter, wal
   engine.later(goOn);
 }
 
-export function isWalkOver(walk: Walk): boolean {
+function isWalkOver(walk: Walk): boolean {
   return walk.shardIndex >= walk.shards.length || walk.entriesLeft <= 0 || walk.groupsLeft <= 0;
 }
 
@@ -120,6 +121,9 @@ export function writeTaken(reply: ReplyWriter, walk: Walk): void {
   if (first !== undefined && first.bytes.length === WALK_CHUNK_BYTES) spareChunk = first;
   walk.chunks.length = 0;
 }
+
+/** What a client is answered that is being closed. */
+function writeNothing(): void {}
 
 /** One turn's part of a walk; true when it is over. */
 function advanceWalk(walk: Walk, nowMs: number): boolean {

@@ -32,8 +32,8 @@ export const keyHandlers: Readonly<Record<string, Handler>> = {
   move: moveKey,
 };
 
-/** What TYPE and SCAN call a type of entries. */
-export function typeName(type: number): string {
+/** What TYPE calls a type of entries. */
+function typeName(type: number): string {
   return type === TYPE_STRING ? 'string' : NO_TYPE_NAME;
 }
 

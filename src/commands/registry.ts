@@ -71,6 +71,7 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
     lastKey: spec.lastKey,
     keyStep: spec.keyStep,
     subcommands,
+    takesUnknown: subcommands !== undefined && spec.arity < -1 && handlers[spec.name] !== undefined,
   };
   commandCount += 1;
   byName.set(spec.name, command);

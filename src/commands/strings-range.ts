@@ -6,7 +6,7 @@
 import { parseInt64 } from '../base/decimal.ts';
 import { writeBulk, writeError, writeInteger } from '../resp/reply-writer.ts';
 import { entryBytes, valueLength, valueOffset } from '../shard/entry.ts';
-import { putString, resizeValue, valueBytesMax, writeValue } from '../shard/keyspace.ts';
+import { putString, resizeValue, writeValue } from '../shard/keyspace.ts';
 import { NONE } from '../shard/layout.ts';
 import { removeEntry } from '../shard/lifecycle.ts';
 import { argumentBytes, integerOf, NOT_AN_INTEGER } from './arguments.ts';
@@ -95,12 +95,7 @@ function readOffset(call: Call): number {
 /** A new key with zeros before the argument; answers and returns false when it finds no room. */
 function createRange(call: Call, offset: number, length: number): boolean {
   const { shard, input, spans } = call;
-  const keyStart = spans[2];
-  const keyEnd = spans[3];
-  const ref =
-    length > valueBytesMax(shard, keyEnd - keyStart)
-      ? NONE
-      : putString(shard, call.session.database, input, keyStart, keyEnd, input, 0, 0, 0, call.nowMs);
+  const ref = putString(shard, call.session.database, input, spans[2], spans[3], input, 0, 0, 0, call.nowMs);
   if (ref === NONE) {
     replyNoRoom(call, shard, 1, length);
     return false;

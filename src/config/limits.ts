@@ -35,11 +35,11 @@ export const HOUSEKEEPING_SLICE_ENTRIES = 256;
 
 /**
  * A walk over all keys (KEYS, SCAN with a great COUNT): entries and bytes that it takes in one hold of a lock, some
- * 50 us; entries in one turn, about a millisecond; and the pieces in which it keeps the names.
+ * 100 us; entries in one turn, about a millisecond; and the pieces in which it keeps the names.
  */
 export const WALK_SLICE_ENTRIES = 256;
 export const WALK_SLICE_BYTES = 256 * KIB;
-export const WALK_TURN_ENTRIES = 4096;
+export const WALK_TURN_ENTRIES = 2048;
 export const WALK_CHUNK_BYTES = 64 * KIB;
 
 /** RANDOMKEY: looks that may find only expired keys, which each removes by the slice, before it answers that there is none. */
@@ -53,6 +53,10 @@ export const READ_BUFFER_BYTES = 64 * KIB;
 export const QUERY_BUFFER_START_BYTES = 16 * KIB;
 export const QUERY_BUFFER_BYTES_MAX = 1 * GIB;
 
+/** Of an argument's announced length, what is made room for before it is there; and the largest buffer kept for reuse. */
+export const QUERY_BUFFER_ANNOUNCED_BYTES_MAX = 32 * MIB;
+export const QUERY_BUFFER_KEPT_BYTES_MAX = 1 * MIB;
+
 /** Requests, as redis-server bounds them. */
 export const INLINE_REQUEST_BYTES_MAX = 64 * KIB;
 export const REQUEST_ARGUMENTS_MAX = 1024 * 1024;
@@ -60,8 +64,12 @@ export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * KIB;
 export const BULK_BYTES_MIN = 1 * MIB;
 
-/** What one turn hands to one socket in one piece; a longer answer goes out in several. */
+/** One connection's share of a turn: more requests, or requests after so much of replies, wait for the next one. */
+export const TURN_INPUT_BYTES_MAX = 256 * KIB;
 export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
+
+/** What the runtime keeps for one write that waits behind others, besides its bytes: some 400 measured. */
+export const QUEUED_WRITE_OVERHEAD_BYTES = 512;
 
 /** A worker's buffer for the replies of one turn: at start, and the largest that is kept for the next. */
 export const OUTPUT_BUFFER_BYTES = 256 * KIB;
@@ -72,13 +80,9 @@ export const HOUSEKEEPING_MS = 20;
 export const HOUSEKEEPING_BURST_MS = 1;
 export const CONNECTION_CHECK_MS = 1_000;
 
-/**
- * Threads: how long one waits for the reply of another, how long the workers may take to start, and the young
- * generation of a worker's heap.
- */
+/** Threads: how long one waits for the reply of another, and how long all workers may take to start. */
 export const BUS_REPLY_MS_MAX = 5_000;
 export const WORKER_START_MS_MAX = 20_000;
-export const WORKER_YOUNG_GENERATION_MIB = 32;
 
 /**
  * A worker that died is replaced at once; from the fourth death on, each within the calm time of a start, after a

@@ -44,7 +44,7 @@ type DatabaseReading = { keys: number; expiring: number };
 type ServerReading = { version: string; runId: string; startedAtMs: number; workers: number };
 
 /** What the operating system says of the process. */
-export type ProcessReading = {
+type ProcessReading = {
   residentBytes: number;
   heapUsedBytes: number;
   cpuUserSeconds: number;

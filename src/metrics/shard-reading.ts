@@ -1,76 +1,100 @@
 /**
- * What a shard tells of itself, read from its shared memory without its lock: each number is whole, but they are not all of
- * one moment. Any thread; owns nothing.
+ * What a shard tells of itself, as one plain record of numbers.
+ *
+ * Runs on any thread, without the lock: every number is one word that its writer stores whole, so each is true for some
+ * moment, but they need not be of the same one. A few microseconds and some hundred bytes of garbage.
  */
+import { spannedCells, usedCells } from '../shard/arena.ts';
 import { expiringCount, keyCount } from '../shard/databases.ts';
 import { usedBytes } from '../shard/eviction.ts';
 import {
   CELL_BYTES,
+  COMPACTED_ENTRIES,
   DATABASES,
   EVICTED_KEYS,
   EXPIRED_KEYS,
+  EXPIRING_LIVE,
   EXPIRY_LAG_MS,
   EXPIRY_LAG_MS_MAX,
   HOLD_BUCKET_COUNT,
   HOLD_BUCKETS,
+  HOLD_COUNT,
   HOLD_MAX_NS,
   HOLD_SUM_NS,
+  KEYS_DOOMED,
+  KEYS_LIVE,
   LIMIT_BYTES,
-  LOCK_ACQUISITIONS,
   LOCK_CONTENTIONS,
+  LSN,
+  REPAIRS,
 } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { HistogramReading } from './histogram.ts';
 import type { ShardReading } from './reading.ts';
 
-/** The bounds that a reading of lock holds tells: every second power of two from 64 ns to 4.3 s. */
+/** The bounds of the histogram are every second power of two from here to there: 64 ns to 4.3 s. */
 const BOUND_BITS_MIN = 6;
 const BOUND_BITS_MAX = 32;
 const BOUND_BITS_STEP = 2;
 
-/** A few microseconds. */
 export function readShard(shard: Shard): ShardReading {
-  const { numbers, control } = shard;
-  const databases = Array.from({ length: control[DATABASES] }, (_, database) => ({
-    keys: keyCount(shard, database),
-    expiring: expiringCount(shard, database),
-  }));
-  const arenaBytes = (shard.entries.cells + shard.groups.cells) * CELL_BYTES;
+  const { control, numbers, entries, groups } = shard;
+  const arenaBytes = (spannedCells(entries) + spannedCells(groups)) * CELL_BYTES;
   const used = usedBytes(shard);
   return {
     index: shard.index,
-    keys: databases.reduce((sum, { keys }) => sum + keys, 0),
-    expiring: databases.reduce((sum, { expiring }) => sum + expiring, 0),
+    keys: control[KEYS_LIVE],
+    expiring: control[EXPIRING_LIVE],
+    doomed: control[KEYS_DOOMED],
     usedBytes: used,
     limitBytes: numbers[LIMIT_BYTES],
+    indexBytes: usedCells(groups) * CELL_BYTES,
     arenaBytes,
-    freeBlocksBytes: arenaBytes - used,
+    freeBlocksBytes: Math.max(0, arenaBytes - used),
     evictedKeys: numbers[EVICTED_KEYS],
     expiredKeys: numbers[EXPIRED_KEYS],
     expiryLagMs: numbers[EXPIRY_LAG_MS],
     expiryLagMsMax: numbers[EXPIRY_LAG_MS_MAX],
-    lockAcquisitions: numbers[LOCK_ACQUISITIONS],
+    changes: numbers[LSN],
+    compactedEntries: numbers[COMPACTED_ENTRIES],
+    repairs: control[REPAIRS],
     lockWaits: numbers[LOCK_CONTENTIONS],
-    lockHoldNs: readLockHolds(shard),
-    databases,
+    lockHoldNs: readHolds(numbers),
+    databases: Array.from({ length: control[DATABASES] }, (_, database) => ({
+      keys: keyCount(shard, database),
+      expiring: expiringCount(shard, database),
+    })),
   };
 }
 
-/** Bucket i counts the sampled holds of 2^(i-1) to 2^i ns; a quantile is told as the upper end of its bucket. */
-function readLockHolds({ numbers }: Shard): HistogramReading {
-  const buckets = Array.from(numbers.subarray(HOLD_BUCKETS, HOLD_BUCKETS + HOLD_BUCKET_COUNT));
-  const countUpTo = (bits: number) => buckets.slice(0, bits + 1).reduce((sum, count) => sum + count, 0);
-  const count = countUpTo(HOLD_BUCKET_COUNT);
+/** Zeroes what the shard has counted, as CONFIG RESETSTAT does; the caller holds the lock. Changes and repairs stay. */
+export function resetShardTotals(shard: Shard): void {
+  const { numbers } = shard;
+  for (const total of [
+    EVICTED_KEYS,
+    EXPIRED_KEYS,
+    EXPIRY_LAG_MS_MAX,
+    LOCK_CONTENTIONS,
+    COMPACTED_ENTRIES,
+    HOLD_COUNT,
+    HOLD_SUM_NS,
+    HOLD_MAX_NS,
+  ]) {
+    numbers[total] = 0;
+  }
+  numbers.fill(0, HOLD_BUCKETS, HOLD_BUCKETS + HOLD_BUCKET_COUNT);
+}
+
+/** Bucket b holds the times above 2^(b-1) and up to 2^b ns, so a quantile is told as at most twice what it is. */
+function readHolds(numbers: Float64Array): HistogramReading {
+  const buckets = numbers.slice(HOLD_BUCKETS, HOLD_BUCKETS + HOLD_BUCKET_COUNT);
+  const count = countUpTo(buckets, HOLD_BUCKET_COUNT - 1);
   const max = numbers[HOLD_MAX_NS];
-  const quantile = (share: number) => {
-    const rank = Math.ceil(share * count);
-    const bits = buckets.findIndex((_, index) => countUpTo(index) >= rank);
-    return count === 0 ? 0 : Math.min(2 ** bits, max);
-  };
   const below = [];
   for (let bits = BOUND_BITS_MIN; bits <= BOUND_BITS_MAX; bits += BOUND_BITS_STEP) {
-    below.push({ bound: 2 ** bits, count: countUpTo(bits) });
+    below.push({ bound: 2 ** bits, count: countUpTo(buckets, bits) });
   }
+  const quantile = (share: number) => Math.min(max, boundOfRank(buckets, Math.ceil(share * count)));
   return {
     count,
     sum: numbers[HOLD_SUM_NS],
@@ -80,4 +104,22 @@ function readLockHolds({ numbers }: Shard): HistogramReading {
     p999: quantile(0.999),
     below,
   };
+}
+
+function countUpTo(buckets: Float64Array, last: number): number {
+  let count = 0;
+  for (let bucket = 0; bucket <= last; bucket += 1) count += buckets[bucket];
+  return count;
+}
+
+/** The upper bound of the bucket in which the value of this rank (from 1) lies; 0 without values. */
+function boundOfRank(buckets: Float64Array, rank: number): number {
+  if (rank === 0) return 0;
+  let seen = buckets[0];
+  let bucket = 0;
+  while (seen < rank) {
+    bucket += 1;
+    seen += buckets[bucket];
+  }
+  return 2 ** bucket;
 }

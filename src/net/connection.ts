@@ -15,7 +15,15 @@ import {
   REPLY_SKIP_NEXT,
   type Session,
 } from '../commands/session.ts';
-import { QUERY_BUFFER_START_BYTES, REQUEST_ARGUMENTS_MAX, TURN_OUTPUT_BYTES_MAX } from '../config/limits.ts';
+import {
+  QUERY_BUFFER_ANNOUNCED_BYTES_MAX,
+  QUERY_BUFFER_BYTES_MAX,
+  QUERY_BUFFER_KEPT_BYTES_MAX,
+  QUERY_BUFFER_START_BYTES,
+  REQUEST_ARGUMENTS_MAX,
+  TURN_INPUT_BYTES_MAX,
+  TURN_OUTPUT_BYTES_MAX,
+} from '../config/limits.ts';
 import { BYTES_IN, PROTOCOL_ERRORS, READS } from '../metrics/names.ts';
 import { type ReplyWriter, writeError } from '../resp/reply-writer.ts';
 import {
@@ -23,12 +31,13 @@ import {
   INCOMPLETE,
   parseRequest,
   protocolErrorText,
+  type Request,
   type RequestBounds,
   rebaseRequest,
   requestBytesMissing,
   resetRequest,
 } from '../resp/request-parser.ts';
-import { cut, noteOutput, scheduleTurnEnd, sendOutput } from './output.ts';
+import { cut, flushOutput, noteOutput, scheduleTurnEnd } from './output.ts';
 import type { Connection, Serving } from './serving.ts';
 
 /** Takes what was just read from the connection's socket. */
@@ -64,20 +73,26 @@ export function currentMs(serving: Serving): number {
   return serving.nowMs;
 }
 
-/** Executes the requests of `bytes[start, end)`; returns where it stopped: at an incomplete one, or a deferred reply. */
+/**
+ * Executes the requests of `bytes[start, end)`; returns where it stopped: at an incomplete one, at a deferred reply, or
+ * where this turn's share of one connection ends.
+ */
 function runRequests(connection: Connection, bytes: Buffer, start: number, end: number): number {
   const { serving, session, bounds } = connection;
   const { reply, call } = serving;
-  let outputStart = reply.length;
+  if (reply.length > TURN_OUTPUT_BYTES_MAX) flushOutput(serving);
+  const outputStart = reply.length;
+  const shareEnd = Math.min(end, start + TURN_INPUT_BYTES_MAX);
+  let isShareUsed = false;
   let at = start;
   connection.isRunning = true;
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
-  while (at < end && !session.closing && !connection.isSuspended) {
+  while (at < shareEnd && !isShareUsed && !session.closing && !connection.isSuspended) {
     const request = connection.request ?? serving.request;
     bounds.authenticated = session.authenticated;
     const next = parseRequest(request, bytes, at, end, bounds);
     if (next < 0) {
-      if (next !== INCOMPLETE) refuse(connection, protocolErrorText(next, request));
+      if (next !== INCOMPLETE) refuse(connection, request, next);
       break;
     }
     at = next;
@@ -92,15 +107,29 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     executeCall(call);
     session.commandsProcessed += 1;
     if (session.replyMode !== REPLY_ON) applyReplyMode(session, reply, before);
-    if (reply.length - outputStart > TURN_OUTPUT_BYTES_MAX) {
-      noteOutput(connection, outputStart, reply.length);
-      sendOutput(connection);
-      outputStart = reply.length;
-    }
+    isShareUsed = reply.length - outputStart > TURN_OUTPUT_BYTES_MAX;
   }
   connection.isRunning = false;
   noteOutput(connection, outputStart, reply.length);
-  return session.closing ? end : at;
+  if (session.closing) return end;
+  if ((isShareUsed || at >= shareEnd) && at < end && !connection.isSuspended) yieldTurn(connection);
+  return at;
+}
+
+/** Leaves the rest of a long pipeline to the next turn: other clients get theirs, and the writer stays small. */
+function yieldTurn(connection: Connection): void {
+  connection.isSuspended = true;
+  setImmediate(proceed, connection);
+}
+
+/** Goes on with a connection whose commands had to wait. */
+function proceed(connection: Connection): void {
+  connection.isSuspended = false;
+  if (connection.isDestroyed) return;
+  // Even if nothing is answered: the turn's clock has been read.
+  scheduleTurnEnd(connection.serving);
+  if (connection.pending !== undefined) runPending(connection);
+  if (connection.inputEnded) receiveEnd(connection);
 }
 
 function applyReplyMode(session: Session, reply: ReplyWriter, before: number): void {
@@ -112,11 +141,13 @@ function applyReplyMode(session: Session, reply: ReplyWriter, before: number): v
   if (session.replyMode === REPLY_SKIP_NEXT) session.replyMode = REPLY_SKIP;
 }
 
-/** Answers a protocol error and closes, as redis-server does. */
-function refuse(connection: Connection, text: string): void {
-  connection.serving.engine.counters[PROTOCOL_ERRORS] += 1;
-  writeError(connection.serving.reply, `ERR ${text}`);
-  connection.session.closing = true;
+/** Answers a protocol error and closes, as redis-server does. The half-read request may be the worker's common one. */
+function refuse(connection: Connection, request: Request, code: number): void {
+  const { serving, session } = connection;
+  serving.engine.counters[PROTOCOL_ERRORS] += 1;
+  if (session.replyMode === REPLY_ON) writeError(serving.reply, `ERR ${protocolErrorText(code, request)}`);
+  resetRequest(request);
+  session.closing = true;
 }
 
 /** Holds back further commands; see `SessionConnection.defer`. */
@@ -136,9 +167,9 @@ export function deferOutput(connection: Connection): Deferred {
       if (isSkipped) reply.length = before;
       connection.isSuspended = false;
       if (connection.isRunning) return;
+      session.lastActiveMs = currentMs(serving);
       noteOutput(connection, before, reply.length);
-      if (connection.pending !== undefined) runPending(connection);
-      if (connection.inputEnded) receiveEnd(connection);
+      proceed(connection);
     },
   };
 }
@@ -154,8 +185,10 @@ function runPending(connection: Connection): void {
 }
 
 function releasePending(connection: Connection): void {
-  const { serving } = connection;
-  serving.spare = connection.pending;
+  const { serving, pending } = connection;
+  if (pending !== undefined && pending.length <= QUERY_BUFFER_KEPT_BYTES_MAX) serving.spare = pending;
+  // The latest call would keep a large one alive until the next.
+  serving.call.input = serving.readBuffer;
   connection.pending = undefined;
   connection.pendingStart = 0;
   connection.pendingEnd = 0;
@@ -168,7 +201,7 @@ function releasePending(connection: Connection): void {
 function keepPending(connection: Connection, bytes: Buffer, start: number, end: number): void {
   const { serving } = connection;
   const missing = requestBytesMissing(serving.request, end);
-  const pending = takeBuffer(serving, end - start + Math.max(missing, 1));
+  const pending = takeBuffer(serving, inputRoom(end - start, Math.max(missing, 1)));
   bytes.copy(pending, 0, start, end);
   connection.request = serving.request;
   serving.request = createRequest();
@@ -179,26 +212,37 @@ function keepPending(connection: Connection, bytes: Buffer, start: number, end: 
 }
 
 function appendPending(connection: Connection, bytes: Buffer, length: number): void {
-  const { serving, pendingEnd } = connection;
-  const request = connection.request ?? serving.request;
-  const have = pendingEnd - connection.pendingStart;
-  if (have + length > serving.engine.config.clientQueryBufferLimit) {
-    cut(connection, 'its unexecuted input is over client-query-buffer-limit');
+  const have = connection.pendingEnd - connection.pendingStart;
+  const limit = Math.min(connection.serving.engine.config.clientQueryBufferLimit, QUERY_BUFFER_BYTES_MAX);
+  if (have + length > limit) {
+    cut(connection, `${have + length} bytes of unexecuted requests are over client-query-buffer-limit`);
     return;
   }
-  const { pending } = connection;
-  if (pending === undefined || pendingEnd + length > pending.length) {
-    const missing = Math.max(requestBytesMissing(request, pendingEnd), length);
-    // Doubling keeps the copies linear where the length is not announced, as in a long inline request.
-    const grown = takeBuffer(serving, Math.max(have + missing, missing > length ? 0 : 2 * have));
-    pending?.copy(grown, 0, connection.pendingStart, pendingEnd);
-    if (connection.request !== undefined) rebaseRequest(connection.request, -connection.pendingStart);
-    connection.pending = grown;
-    connection.pendingStart = 0;
-    connection.pendingEnd = have;
+  if (connection.pending === undefined || connection.pendingEnd + length > connection.pending.length) {
+    growPending(connection, have, length);
   }
   bytes.copy(connection.pending as Buffer, connection.pendingEnd, 0, length);
   connection.pendingEnd += length;
+}
+
+/** Moves the `have` bytes that wait to a buffer where `length` more fit behind them. */
+function growPending(connection: Connection, have: number, length: number): void {
+  const { serving, request, pending, pendingStart, pendingEnd } = connection;
+  const missing = request === undefined ? 0 : requestBytesMissing(request, pendingEnd);
+  const grown = takeBuffer(serving, inputRoom(have, Math.max(missing, length)));
+  pending?.copy(grown, 0, pendingStart, pendingEnd);
+  if (request !== undefined) rebaseRequest(request, -pendingStart);
+  connection.pending = grown;
+  connection.pendingStart = 0;
+  connection.pendingEnd = have;
+}
+
+/**
+ * Room for `have` bytes and the `missing` ones that were announced. Doubling keeps the copies of a long request linear,
+ * and an announcement alone does not get more than a named bound.
+ */
+function inputRoom(have: number, missing: number): number {
+  return Math.max(2 * have, Math.min(have + missing, have + QUERY_BUFFER_ANNOUNCED_BYTES_MAX));
 }
 
 /** A buffer of at least so many bytes: the last one that was given up, if it is large enough. */

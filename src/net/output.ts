@@ -5,7 +5,11 @@
  * everything at once its buffer is used again, otherwise it is left to the sockets and a new one is taken.
  */
 import { Buffer } from 'node:buffer';
-import { OUTPUT_BUFFER_BYTES, OUTPUT_BUFFER_KEPT_BYTES_MAX } from '../config/limits.ts';
+import {
+  OUTPUT_BUFFER_BYTES,
+  OUTPUT_BUFFER_KEPT_BYTES_MAX,
+  QUEUED_WRITE_OVERHEAD_BYTES,
+} from '../config/limits.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import type { Connection, Serving } from './serving.ts';
 
@@ -40,24 +44,54 @@ export function sendOutput(connection: Connection): void {
   counters[BYTES_OUT] += outputEnd - outputStart;
   counters[WRITES] += 1;
   connection.session.bytesOut += outputEnd - outputStart;
-  socket.write(serving.reply.bytes.subarray(outputStart, outputEnd));
+  const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
+  if (socket.writableLength > 0) {
+    queueOutput(connection, replies);
+    return;
+  }
+  socket.write(replies);
   if (socket.writableLength === 0) return;
   serving.isBufferGiven = true;
   checkOutputLimit(connection, serving.engine.wallMs());
 }
 
+/**
+ * Adds replies to those that a client has not read yet. Small ones are copied: else each would keep the whole buffer of
+ * its turn, and a client that reads nothing would cost a thousand times what it is held to.
+ */
+function queueOutput(connection: Connection, replies: Buffer): void {
+  const { serving, socket } = connection;
+  const isCopied = 2 * replies.length < serving.reply.bytes.length;
+  if (!isCopied) serving.isBufferGiven = true;
+  connection.queuedWrites += 1;
+  socket.write(isCopied ? Buffer.from(replies) : replies, () => {
+    connection.queuedWrites -= 1;
+  });
+  checkOutputLimit(connection, serving.engine.wallMs());
+}
+
+/** What a client has not read yet costs, in bytes. */
+export function unreadBytes({ socket, queuedWrites }: Connection): number {
+  return socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
+}
+
 /** Ends the turn: every socket gets one write, and the writer is empty again. */
 export function endTurn(serving: Serving): void {
-  const { dirty, reply } = serving;
   serving.isTurnEndDue = false;
   serving.engine.counters[TURNS] += 1;
+  flushOutput(serving);
+  serving.nowMs = 0;
+}
+
+/** Sends all replies that the writer holds, and empties it. */
+export function flushOutput(serving: Serving): void {
+  const { dirty, reply } = serving;
   serving.dirty = [];
   for (const connection of dirty) {
     connection.isDirty = false;
     sendOutput(connection);
     if (connection.session.closing) connection.socket.destroySoon();
   }
-  serving.nowMs = 0;
   if (serving.isBufferGiven || reply.bytes.length > OUTPUT_BUFFER_KEPT_BYTES_MAX) {
     serving.isBufferGiven = false;
     reply.bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
@@ -69,7 +103,7 @@ export function endTurn(serving: Serving): void {
 export function checkOutputLimit(connection: Connection, nowMs: number): void {
   const { hardBytes, softBytes, softSeconds } =
     connection.serving.engine.config.clientOutputBufferLimit.normal;
-  const bytes = connection.socket.writableLength;
+  const bytes = unreadBytes(connection);
   if (hardBytes > 0 && bytes > hardBytes) {
     cut(connection, `${bytes} bytes of replies wait to be read, over client-output-buffer-limit`);
     return;

@@ -44,3 +44,8 @@ function openPlainSocket(accepted: net.Socket, onRead: OnRead): net.Socket {
 export function fileDescriptorOf(socket: net.Socket): number {
   return (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 }
+
+/** Bytes that were written to a socket and that the kernel has not taken yet, to the byte; `writableLength` counts whole writes. */
+export function unsentBytesOf(socket: net.Socket): number {
+  return (socket as unknown as { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
+}

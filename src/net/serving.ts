@@ -49,12 +49,16 @@ export type Connection = {
   outputStart: number;
   outputEnd: number;
   isDirty: boolean;
-  /** A reply comes later: commands wait. */
+  /** A reply comes later, or this turn's share is used up: commands wait. */
   isSuspended: boolean;
   isRunning: boolean;
   /** The client has closed its side: no more input. */
   inputEnded: boolean;
   isDestroyed: boolean;
+  /** Writes that wait behind others because the client does not read as fast as it asks. */
+  queuedWrites: number;
+  /** What of the output the kernel had not taken at the latest look; it becomes less while the client reads. */
+  unsentBytes: number;
   /** Since when the output is above the soft limit, 0 while it is not. */
   overSoftLimitSinceMs: number;
 };

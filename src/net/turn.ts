@@ -19,13 +19,13 @@ import {
   OUTPUT_BUFFER_BYTES,
   READ_BUFFER_BYTES,
 } from '../config/limits.ts';
-import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
+import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN, LIMIT_CUTS } from '../metrics/names.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
 import { deferOutput, receive, receiveEnd, requestBounds } from './connection.ts';
-import { checkOutputLimit, endTurn } from './output.ts';
-import { fileDescriptorOf, openRawSocket } from './raw-socket.ts';
+import { checkOutputLimit, endTurn, unreadBytes } from './output.ts';
+import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
 
 const MS_PER_SECOND = 1000;
@@ -132,7 +132,7 @@ function createConnection(
       },
       queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
       queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
-      outputBytes: () => socket.writableLength,
+      outputBytes: () => unreadBytes(connection),
     },
     address,
     localAddress,
@@ -173,6 +173,8 @@ function createConnection(
     isRunning: false,
     inputEnded: false,
     isDestroyed: false,
+    queuedWrites: 0,
+    unsentBytes: 0,
     overSoftLimitSinceMs: 0,
   };
   return connection;
@@ -214,13 +216,22 @@ function keepHouseTurn(serving: Serving): void {
 
 /** Once a second: idle clients, and those whose unread output has stayed above the soft limit too long. */
 function checkConnections(serving: Serving): void {
-  const { config } = serving.engine;
+  const { config, counters } = serving.engine;
   const nowMs = serving.engine.wallMs();
   for (const connection of serving.connections.values()) {
+    noteProgress(connection, nowMs);
     const idleMs = nowMs - connection.session.lastActiveMs;
-    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && !connection.isSuspended)
+    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && !connection.isSuspended) {
+      counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
-    else if (connection.socket.writableLength > 0) checkOutputLimit(connection, nowMs);
+    } else if (connection.socket.writableLength > 0) checkOutputLimit(connection, nowMs);
     else connection.overSoftLimitSinceMs = 0;
   }
+}
+
+/** A client that still reads a long reply is not idle. */
+function noteProgress(connection: Connection, nowMs: number): void {
+  const unsentBytes = unsentBytesOf(connection.socket);
+  if (unsentBytes < connection.unsentBytes) connection.session.lastActiveMs = nowMs;
+  connection.unsentBytes = unsentBytes;
 }

@@ -17,7 +17,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { ARENA_BYTES_MAX } from '../config/limits.ts';
-import { CELL_BYTES, HEAD_CELLS, NONE, WORDS_PER_CELL } from './layout.ts';
+import { CELL_BYTES, HEAD_CELLS, NONE, SHAPE, WORDS_PER_CELL } from './layout.ts';
 
 /** The views over one arena. Windows overlap, so that every block of up to 1 GiB lies whole in the one it starts in. */
 export type Arena = {
@@ -38,6 +38,9 @@ const CLASSES = 28;
 
 /** The smallest block: header, next, previous and size. */
 const BLOCK_CELLS_MIN = 2;
+
+/** The smallest block that can be an entry: it has a SHAPE word. */
+const ENTRY_CELLS_MIN = Math.ceil((SHAPE + 1) / WORDS_PER_CELL);
 
 /** How many blocks of a request's own class are tried when no larger class has one. */
 const EXACT_CLASS_TRIES = 16;
@@ -113,7 +116,10 @@ export function cellsForBytes(bytes: number): number {
   return cells < BLOCK_CELLS_MIN ? BLOCK_CELLS_MIN : cells;
 }
 
-/** Takes a block of at least `cells`; NONE when no free block is large enough. O(1). The payload is not cleared. */
+/**
+ * Takes a block of at least `cells`; NONE when no free block is large enough. O(1). The payload is not cleared but for
+ * the word in which an entry has its type: what lay there before must not pass for an entry.
+ */
 export function allocate(arena: Arena, cells: number): number {
   const { words } = arena;
   const ref = findFree(words, cells);
@@ -129,6 +135,7 @@ export function allocate(arena: Arena, cells: number): number {
   } else {
     words[(ref + found) * WORDS_PER_CELL] &= ~BEFORE_IS_FREE;
   }
+  if (taken >= ENTRY_CELLS_MIN) words[ref * WORDS_PER_CELL + SHAPE] = 0;
   words[ref * WORDS_PER_CELL] = (taken << 2) | (header & BEFORE_IS_FREE);
   words[USED_CELLS] += taken;
   return ref;
@@ -204,6 +211,7 @@ export function claimFreeBlock(arena: Arena, ref: number): void {
   const header = words[ref * WORDS_PER_CELL];
   const cells = header >>> 2;
   removeFree(words, ref, cells);
+  if (cells >= ENTRY_CELLS_MIN) words[ref * WORDS_PER_CELL + SHAPE] = 0;
   words[ref * WORDS_PER_CELL] = (cells << 2) | (header & BEFORE_IS_FREE);
   words[(ref + cells) * WORDS_PER_CELL] &= ~BEFORE_IS_FREE;
   words[USED_CELLS] += cells;
@@ -268,7 +276,7 @@ export function checkArena(arena: Arena): string | undefined {
   }
   if (ref !== arena.cells - 1) return `the blocks end at ${ref}, not at ${arena.cells - 1}`;
   if (used !== words[USED_CELLS]) return `${used} cells are used, ${words[USED_CELLS]} are counted`;
-  const listed = countListed(words);
+  const listed = countListed(words, free);
   return listed === free ? undefined : `${free} blocks are free, ${listed} are listed`;
 }
 
@@ -278,13 +286,16 @@ function isListed(words: Int32Array, ref: number, cells: number): boolean {
   return words[previous * WORDS_PER_CELL + NEXT] === ref;
 }
 
-function countListed(words: Int32Array): number {
+/** The blocks on all lists, or one more than expected when there are more: a damaged list may run in a circle. */
+function countListed(words: Int32Array, expected: number): number {
   let listed = 0;
   for (let list = 0; list < CLASSES * LISTS_PER_CLASS; list += 1) {
     const bit = (words[LIST_BITMAPS + (list >>> LIST_BITS)] >>> (list & (LISTS_PER_CLASS - 1))) & 1;
     if ((words[LIST_HEADS + list] !== NONE) !== (bit === 1)) return -1;
-    for (let ref = words[LIST_HEADS + list]; ref !== NONE; ref = words[ref * WORDS_PER_CELL + NEXT])
+    for (let ref = words[LIST_HEADS + list]; ref !== NONE; ref = words[ref * WORDS_PER_CELL + NEXT]) {
       listed += 1;
+      if (listed > expected) return listed;
+    }
   }
   return listed;
 }

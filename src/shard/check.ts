@@ -4,11 +4,13 @@
  * Runs on any thread, under the shard's lock; reads only. O(entries). Every test of the shard ends with it, and the
  * supervisor runs it on a shard whose lock was held by a thread that died.
  */
-import { blockCells, checkArena, firstBlock, isFreeBlock, lastBlock, nextBlock } from './arena.ts';
-import { expiresAt, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
+import { blockCells, checkArena, firstBlock, isFreeBlock, lastBlock, nextBlock, usedCells } from './arena.ts';
+import { expiresAt, isWide, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
 import { checkWheel } from './expiry.ts';
 import {
   CELL_BYTES,
+  DATABASE_TABLES,
+  DATABASES,
   EXPIRING_LIVE,
   HEAD_ALL,
   HEAD_VOLATILE,
@@ -23,13 +25,15 @@ import {
   TABLE_EXPIRING,
   TABLE_FREE,
   TABLE_KEYS,
+  TABLE_MAPPED,
   TABLE_STATE,
   TABLES,
+  WIDE_KEY_AT,
   WRITING,
 } from './layout.ts';
 import { newerThan, olderThan } from './recency.ts';
 import type { Shard } from './shard.ts';
-import { groupCount, groupSize, hashOfEntry, isInTable, refAt, tableBase } from './table.ts';
+import { groupCount, groupSize, hashOfEntry, indexCells, isInTable, refAt, tableBase } from './table.ts';
 
 /** What is wrong with the shard, or nothing. */
 export function checkShard(shard: Shard): string | undefined {
@@ -60,7 +64,8 @@ export function describesEntry(shard: Shard, ref: number): boolean {
   const keyBytes = keyLength(entries, ref);
   const valueBytes = valueLength(entries, ref);
   const bytes = blockCells(entries.words, ref) * CELL_BYTES;
-  return keyBytes >= 0 && valueBytes >= 0 && NARROW_KEY_AT + keyBytes + valueBytes <= bytes;
+  const keyAt = isWide(entries, ref) ? WIDE_KEY_AT : NARROW_KEY_AT;
+  return keyBytes >= 0 && valueBytes >= 0 && keyAt + keyBytes + valueBytes <= bytes;
 }
 
 function checkProtection(shard: Shard): string | undefined {
@@ -86,9 +91,31 @@ function checkTables(shard: Shard): string | undefined {
   if (live !== control[KEYS_LIVE]) return `${live} keys live, ${control[KEYS_LIVE]} are counted`;
   if (doomed !== control[KEYS_DOOMED])
     return `${doomed} keys are doomed, ${control[KEYS_DOOMED]} are counted`;
-  return countBlocks(shard) === live + doomed
+  if (countBlocks(shard) !== live + doomed) return `${countBlocks(shard)} blocks for ${live + doomed} keys`;
+  return checkIndexCells(shard) ?? checkDatabases(shard);
+}
+
+function checkIndexCells(shard: Shard): string | undefined {
+  let cells = 0;
+  for (let table = 0; table < shard.control[TABLES]; table += 1) cells += indexCells(shard, table);
+  return cells === usedCells(shard.groups)
     ? undefined
-    : `${countBlocks(shard)} blocks for ${live + doomed} keys`;
+    : `the tables hold ${cells} index cells, ${usedCells(shard.groups)} are used`;
+}
+
+/** Every database has a mapped table of its own, and what no database names is free or still drains. */
+function checkDatabases(shard: Shard): string | undefined {
+  const { control } = shard;
+  const named = new Set(control.subarray(DATABASE_TABLES, DATABASE_TABLES + control[DATABASES]));
+  if (named.size !== control[DATABASES]) return 'two databases have one table';
+  for (let table = 0; table < control[TABLES]; table += 1) {
+    const base = tableBase(table);
+    if (named.has(table) !== (control[base + TABLE_STATE] === TABLE_MAPPED))
+      return `table ${table} errs about its database`;
+    if (control[base + TABLE_STATE] === TABLE_DOOMED && control[base + TABLE_KEYS] === 0)
+      return `table ${table} is empty and waits to be drained`;
+  }
+  return undefined;
 }
 
 function checkTable(shard: Shard, table: number): string | undefined {

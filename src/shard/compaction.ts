@@ -10,12 +10,25 @@ import { moveEntry } from './lifecycle.ts';
 import { sampleEntry } from './sampling.ts';
 import type { Shard } from './shard.ts';
 
-/** Windows that one call tries before it gives up. */
+/** Windows that are tried before an entry is evicted instead. */
 const WINDOWS_TRIED_MAX = 8;
+
+/** Windows and cells that are tried before a write is refused. */
+const LAST_WINDOWS_TRIED_MAX = 64;
+const LAST_CELLS_TRIED_MAX = 2 ** 17;
 
 /** Tries to leave a free block of `cells`; false when the entries in its windows would fit nowhere else. */
 export function compact(shard: Shard, cells: number): boolean {
-  for (let tried = 0; tried < WINDOWS_TRIED_MAX; tried += 1) {
+  return clearOneOf(shard, cells, WINDOWS_TRIED_MAX);
+}
+
+/** As `compact`, with more patience: nothing may be evicted. */
+export function compactAtLast(shard: Shard, cells: number): boolean {
+  return clearOneOf(shard, cells, Math.min(LAST_WINDOWS_TRIED_MAX, Math.floor(LAST_CELLS_TRIED_MAX / cells)));
+}
+
+function clearOneOf(shard: Shard, cells: number, windows: number): boolean {
+  for (let tried = 0; tried < windows; tried += 1) {
     if (clearWindow(shard, cells)) return true;
   }
   return false;

@@ -19,7 +19,7 @@ import {
 } from './layout.ts';
 import { nextLsn, removeEntry } from './lifecycle.ts';
 import type { Shard } from './shard.ts';
-import { clearTable, groupCount, groupSize, refAt, tableBase } from './table.ts';
+import { groupCount, groupSize, refAt, tableBase } from './table.ts';
 
 /** Entries removed at a time while a flush waits for a table to become free. */
 const DRAINED_PER_STEP = 256;
@@ -89,7 +89,6 @@ function drainTable(shard: Shard, table: number, entriesMax: number): number {
     }
     left -= 1;
   }
-  if (control[base + TABLE_KEYS] === 0) clearTable(shard, table);
   return left;
 }
 

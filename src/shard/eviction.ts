@@ -5,9 +5,9 @@
  * lfu takes the least used of a random group of about 24 entries (redis-server samples 5).
  */
 import { allocate, BLOCK_CELLS_MAX, usedCells } from './arena.ts';
-import { compact } from './compaction.ts';
+import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
-import { clockOf, expiresAt } from './entry.ts';
+import { expiresAt } from './entry.ts';
 import { earliestBucket, nextInBucket } from './expiry.ts';
 import {
   CELL_BYTES,
@@ -24,8 +24,6 @@ import {
   POLICY,
   PROTECTED,
   PROTECTED_SOURCE,
-  SHAPE,
-  WORDS_PER_CELL,
 } from './layout.ts';
 import { removeEntry } from './lifecycle.ts';
 import { migrateRecency } from './migration.ts';
@@ -64,10 +62,7 @@ export function usedBytes(shard: Shard): number {
   return (usedCells(shard.entries) + usedCells(shard.groups)) * CELL_BYTES;
 }
 
-/**
- * A block for an entry, after evicting what must go; NONE when nothing (more) may be evicted. Its SHAPE is cleared, so
- * that it is no entry until it is written.
- */
+/** A block for an entry, after evicting what must go; NONE when nothing (more) may be evicted. */
 export function reserveBlock(shard: Shard, cells: number, nowMs: number): number {
   const { entries } = shard;
   if (cells > BLOCK_CELLS_MAX || cells * CELL_BYTES + INDEX_BYTES_MIN > shard.numbers[LIMIT_BYTES])
@@ -75,13 +70,11 @@ export function reserveBlock(shard: Shard, cells: number, nowMs: number): number
   for (;;) {
     if (hasRoom(shard, cells)) {
       const ref = allocate(entries, cells);
-      if (ref !== NONE) {
-        entries.words[ref * WORDS_PER_CELL + SHAPE] = 0;
-        return ref;
-      }
+      if (ref !== NONE) return ref;
       if (compact(shard, cells)) continue;
     }
-    if (!evictOne(shard, nowMs)) return NONE;
+    if (evictOne(shard, nowMs)) continue;
+    if (!hasRoom(shard, cells) || !compactAtLast(shard, cells)) return NONE;
   }
 }
 
@@ -94,13 +87,22 @@ export function admitKey(shard: Shard, nowMs: number): boolean {
   return true;
 }
 
-/** Evicts until `bytes` more would fit; false when that cannot be. What redis-server does before a command that adds. */
+/**
+ * Evicts until `bytes` more would fit; false when that cannot be. What redis-server does before a command that adds. For
+ * what the shard can never hold nothing is evicted: the command itself finds out, and says so.
+ */
 export function makeRoom(shard: Shard, bytes: number, nowMs: number): boolean {
+  if (!canEverHold(shard, bytes)) return true;
   const cells = Math.ceil(bytes / CELL_BYTES);
   while (!hasRoom(shard, cells)) {
     if (!evictOne(shard, nowMs)) return false;
   }
   return true;
+}
+
+/** Whether `bytes` of new blocks fit the shard's limit when everything else is gone. */
+export function canEverHold(shard: Shard, bytes: number): boolean {
+  return bytes + INDEX_BYTES_MIN <= shard.numbers[LIMIT_BYTES];
 }
 
 /** Removes one entry by the policy; false when the policy finds none. */
@@ -126,11 +128,11 @@ function chooseVictim(shard: Shard, nowMs: number): number {
   const policy = shard.control[POLICY];
   if (policy === NO_EVICTION || shard.control[KEYS_LIVE] === 0) return NONE;
   if (isVolatile(policy)) finishMigration(shard);
-  if (policy === ALL_LRU) return oldestOfAll(shard);
+  if (policy === ALL_LRU) return oldestOfAll(shard, nowMs);
   if (policy === VOLATILE_LRU) return oldestUnprotected(shard, HEAD_VOLATILE);
   if (policy === VOLATILE_TTL) return nearestDeadline(shard);
   if (policy === ALL_LFU) return leastUsedOfGroup(shard, nowMs);
-  if (policy === ALL_RANDOM) return randomUnprotected(shard);
+  if (policy === ALL_RANDOM) return randomUnprotected(shard, nowMs);
   if (policy === VOLATILE_LFU) return leastUsedVolatile(shard, nowMs);
   return randomVolatile(shard);
 }
@@ -158,11 +160,11 @@ function isProtected(shard: Shard, ref: number): boolean {
 }
 
 /** The list of those that expire holds something only after a change from a `volatile-*` policy. */
-function oldestOfAll(shard: Shard): number {
+function oldestOfAll(shard: Shard, nowMs: number): number {
   const one = oldestUnprotected(shard, HEAD_ALL);
   const other = oldestUnprotected(shard, HEAD_VOLATILE);
   if (one === NONE || other === NONE) return one === NONE ? other : one;
-  return clockOf(shard.entries, other) < clockOf(shard.entries, one) ? other : one;
+  return idleSeconds(shard, other, nowMs) > idleSeconds(shard, one, nowMs) ? other : one;
 }
 
 function nearestDeadline(shard: Shard): number {
@@ -189,7 +191,7 @@ function leastUsedOfGroup(shard: Shard, nowMs: number): number {
   for (let place = groupSize(shard, table, group) - 1; place >= 0; place -= 1) {
     best = lessUsed(shard, best, refAt(shard, table, group, place), nowMs);
   }
-  return best === NONE ? randomUnprotected(shard) : best;
+  return best === NONE ? randomUnprotected(shard, nowMs) : best;
 }
 
 function leastUsedVolatile(shard: Shard, nowMs: number): number {
@@ -213,9 +215,9 @@ function lessUsed(shard: Shard, best: number, ref: number, nowMs: number): numbe
   return frequencyOf(shard, ref, nowMs) < frequencyOf(shard, best, nowMs) ? ref : best;
 }
 
-function randomUnprotected(shard: Shard): number {
+function randomUnprotected(shard: Shard, nowMs: number): number {
   const ref = sampleEntry(shard);
-  return isProtected(shard, ref) ? oldestOfAll(shard) : ref;
+  return isProtected(shard, ref) ? oldestOfAll(shard, nowMs) : ref;
 }
 
 function randomVolatile(shard: Shard): number {

@@ -35,6 +35,10 @@ export const TICK_MS = 16;
 const BUCKETS_PER_BUCKET = 256;
 const WIDTHS_MS = [TICK_MS, TICK_MS * 256, TICK_MS * 256 ** 2, TICK_MS * 256 ** 3] as const;
 
+/** What is handed down: the bucket that runs, without which nothing goes on; or also the next, ahead of time. */
+const RUNNING = 0;
+const NEXT = 1;
+
 /** Later than this from now, an entry waits in the last level's farthest bucket and is sorted again from there. */
 const TOP_BUCKETS_AHEAD = WHEEL_BUCKETS - 2;
 
@@ -42,7 +46,10 @@ assert(WIDTHS_MS.length === WHEEL_LEVELS, 'every level has a width');
 assert(WHEEL_BUCKETS === 2 * BUCKETS_PER_BUCKET, 'a level holds the bucket that runs and the next');
 assert(CELL_BYTES * NONE === 0, 'zero-filled heads are empty lists');
 
-/** Starts the wheel at `nowMs`. The shard has no entries that expire. */
+/**
+ * Starts the wheel at `nowMs`, at first or because the clock was set back. Entries that are in it stay in their buckets:
+ * these now come up too early, never too late, and what comes up too early is sorted again.
+ */
 export function startWheel(shard: Shard, nowMs: number): void {
   const { numbers } = shard;
   const first = Math.floor(nowMs / TICK_MS);
@@ -88,38 +95,43 @@ export function rescheduleMoved(shard: Shard, to: number): void {
  */
 export function nextDue(shard: Shard, nowMs: number, handDownMax: number): number {
   const { control, numbers } = shard;
-  if (control[EXPIRING_LIVE] === 0) {
-    startWheel(shard, Math.max(nowMs, numbers[WHEEL_POSITIONS] * TICK_MS));
+  const target = Math.floor(nowMs / TICK_MS);
+  if (control[EXPIRING_LIVE] === 0 || target < numbers[WHEEL_POSITIONS]) {
+    startWheel(shard, nowMs);
     return NONE;
   }
-  const target = Math.floor(nowMs / TICK_MS);
   let budget = handDownMax;
   while (numbers[WHEEL_POSITIONS] < target) {
-    budget = handDownAhead(shard, budget);
+    budget = handDown(shard, budget, RUNNING);
     if (budget <= 0) return NONE;
     const first = control[WHEEL_HEADS + bucketIndex(0, numbers[WHEEL_POSITIONS])];
-    if (first !== NONE) return first;
-    numbers[WHEEL_POSITIONS] += 1;
+    if (first === NONE) {
+      numbers[WHEEL_POSITIONS] += 1;
+      if (target - numbers[WHEEL_POSITIONS] > BUCKETS_PER_BUCKET) skipEmpty(shard, target);
+    } else if (expiresAt(shard.entries, first) < nowMs) {
+      return first;
+    } else {
+      unscheduleEntry(shard, first);
+      scheduleEntry(shard, first);
+      budget -= 1;
+    }
   }
-  handDownAhead(shard, budget);
+  handDown(shard, budget, NEXT);
   return NONE;
 }
 
 /** Whether work is left for `nextDue` at `nowMs` that it put off for want of budget. */
 export function isWheelBehind(shard: Shard, nowMs: number): boolean {
   if (shard.control[EXPIRING_LIVE] === 0) return false;
-  return shard.numbers[WHEEL_POSITIONS] < Math.floor(nowMs / TICK_MS) || levelToHandDown(shard) !== NONE;
+  const target = Math.floor(nowMs / TICK_MS);
+  return shard.numbers[WHEEL_POSITIONS] !== target || levelToHandDown(shard, NEXT) !== NONE;
 }
 
 /** Some entry of the earliest bucket that has any, and through WHEEL_NEXT the rest of that bucket; NONE without one. */
 export function earliestBucket(shard: Shard): number {
-  const { control, numbers } = shard;
   for (let level = 0; level < WHEEL_LEVELS; level += 1) {
-    const position = numbers[WHEEL_POSITIONS + level];
-    for (let ahead = 0; ahead < WHEEL_BUCKETS; ahead += 1) {
-      const first = control[WHEEL_HEADS + bucketIndex(level, position + ahead)];
-      if (first !== NONE) return first;
-    }
+    const bucket = firstFilled(shard, level);
+    if (bucket !== Infinity) return shard.control[WHEEL_HEADS + bucketIndex(level, bucket)];
   }
   return NONE;
 }
@@ -146,11 +158,8 @@ export function checkWheel(shard: Shard): { count: number; problem?: string } {
       }
       if (expiresAt(shard.entries, ref) === 0)
         return { count, problem: `entry ${ref} is scheduled without expiry` };
-      if (bucket !== bucketFor(shard, expiresAt(shard.entries, ref)) && bucket < WHEEL_BUCKETS) {
-        const due = Math.floor(expiresAt(shard.entries, ref) / TICK_MS);
-        if (due > shard.numbers[WHEEL_POSITIONS])
-          return { count, problem: `entry ${ref} is in a wrong wheel bucket` };
-      }
+      if (comesUpLate(shard, bucket, expiresAt(shard.entries, ref)))
+        return { count, problem: `entry ${ref} is in too late a wheel bucket` };
       previous = ref;
       count += 1;
       if (count > control[EXPIRING_LIVE])
@@ -190,23 +199,59 @@ function bucketIndex(level: number, bucket: number): number {
   return level * WHEEL_BUCKETS + (bucket - Math.floor(bucket / WHEEL_BUCKETS) * WHEEL_BUCKETS);
 }
 
-/** Hands down what the finer levels need soon, coarsest first; returns what is left of the budget. */
-function handDownAhead(shard: Shard, budget: number): number {
+/** The number, not taken modulo the heads, of a level's first bucket that has entries; Infinity when none has. */
+function firstFilled(shard: Shard, level: number): number {
+  const { control, numbers } = shard;
+  const position = numbers[WHEEL_POSITIONS + level];
+  for (let ahead = 0; ahead < WHEEL_BUCKETS; ahead += 1) {
+    if (control[WHEEL_HEADS + bucketIndex(level, position + ahead)] !== NONE) return position + ahead;
+  }
+  return Infinity;
+}
+
+/** Goes on to just before the first bucket that has entries: the clock has leapt over many that have none. */
+function skipEmpty(shard: Shard, target: number): void {
+  const { numbers } = shard;
+  let to = target;
+  for (let level = 0; level < WHEEL_LEVELS; level += 1) {
+    to = Math.min(to, firstFilled(shard, level) * BUCKETS_PER_BUCKET ** level - 1);
+  }
+  if (to <= numbers[WHEEL_POSITIONS]) return;
+  numbers[WHEEL_POSITIONS] = to;
+  for (let level = 1; level < WHEEL_LEVELS; level += 1) {
+    const next = Math.floor(to / BUCKETS_PER_BUCKET ** level) + 1;
+    if (next > numbers[WHEEL_POSITIONS + level]) numbers[WHEEL_POSITIONS + level] = next;
+  }
+}
+
+/** Hands down the bucket that runs or also the next, coarsest level first; returns what is left of the budget. */
+function handDown(shard: Shard, budget: number, ahead: number): number {
   let left = budget;
-  for (let level = levelToHandDown(shard); level !== NONE && left > 0; level = levelToHandDown(shard)) {
+  while (left > 0) {
+    const level = levelToHandDown(shard, ahead);
+    if (level === NONE) break;
     left = handDownBucket(shard, level, left);
   }
   return left;
 }
 
-/** The coarsest level whose next bucket the level below it already runs in or comes to next; NONE when none is near. */
-function levelToHandDown(shard: Shard): number {
+/** The coarsest level that still holds the bucket in which level 0 runs, or (`ahead` 1) the next; NONE when none does. */
+function levelToHandDown(shard: Shard, ahead: number): number {
   const { numbers } = shard;
   for (let level = WHEEL_LEVELS - 1; level > 0; level -= 1) {
-    const below = Math.floor(numbers[WHEEL_POSITIONS] / BUCKETS_PER_BUCKET ** level);
-    if (numbers[WHEEL_POSITIONS + level] <= below + 1) return level;
+    const running = Math.floor(numbers[WHEEL_POSITIONS] / BUCKETS_PER_BUCKET ** level);
+    if (numbers[WHEEL_POSITIONS + level] <= running + ahead) return level;
   }
   return NONE;
+}
+
+/** Whether the wheel comes to a bucket only after a deadline in it. Level 0 holds what was late when it came, too. */
+function comesUpLate(shard: Shard, index: number, deadlineMs: number): boolean {
+  const level = Math.floor(index / WHEEL_BUCKETS);
+  if (level === 0) return false;
+  const position = shard.numbers[WHEEL_POSITIONS + level];
+  const bucket = position + ((index - (position % WHEEL_BUCKETS) + WHEEL_BUCKETS) % WHEEL_BUCKETS);
+  return bucket * WIDTHS_MS[level] > deadlineMs;
 }
 
 function handDownBucket(shard: Shard, level: number, budget: number): number {

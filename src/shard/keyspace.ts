@@ -165,11 +165,12 @@ export function resizeValue(shard: Shard, ref: number, length: number, nowMs: nu
     const from = control[PROTECTED];
     control[PROTECTED] = NONE;
     if (block === NONE) return NONE;
+    control[WRITING] = block;
     at = moveToWide(shard, from, block, Math.min(before, length), nowMs);
   }
+  control[WRITING] = at;
   entries.words[at * WORDS_PER_CELL + WIDE_VALUE_LENGTH] = length;
   entries.words[at * WORDS_PER_CELL + SHAPE] |= SHAPE_RAW;
-  control[WRITING] = at;
   if (length > before) {
     const offset = valueOffset(entries, at);
     entryBytes(entries, at).fill(0, offset + before, offset + length);
@@ -284,6 +285,7 @@ function createString(
   const ref = reserveBlock(shard, cellsFor(keyEnd - keyStart, length), nowMs);
   if (ref === NONE) return NONE;
   const word = ref * WORDS_PER_CELL;
+  control[WRITING] = ref;
   entries.words[word + CLOCK_AND_TABLE] = table;
   entries.words[word + HIGHS] = 0;
   writeExpiresAt(entries, ref, expiresAtMs);
@@ -294,10 +296,10 @@ function createString(
   while (!insertInTable(shard, table, hash, ref)) {
     if (evictOne(shard, nowMs)) continue;
     entries.words[word + SHAPE] = 0;
+    control[WRITING] = NONE;
     release(entries, ref);
     return NONE;
   }
-  control[WRITING] = ref;
   control[KEYS_LIVE] += 1;
   admitEntry(shard, ref, nowMs);
   if (expiresAtMs !== 0) {

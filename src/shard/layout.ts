@@ -7,7 +7,10 @@
 import { assert } from '../base/assert.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
 
-assert(new Uint8Array(Uint32Array.of(1).buffer)[0] === 1, 'shard memory is laid out for little-endian machines');
+assert(
+  new Uint8Array(Uint32Array.of(1).buffer)[0] === 1,
+  'shard memory is laid out for little-endian machines',
+);
 
 /** No entry, no group, no block. Cell 0 of every arena is reserved, so no reference is ever 0. */
 export const NONE = 0;

@@ -21,12 +21,14 @@ import {
   SHAPE_TYPE_SHIFT,
   TABLE_DOOMED,
   TABLE_EXPIRING,
+  TABLE_KEYS,
   TABLE_STATE,
   WORDS_PER_CELL,
+  WRITING,
 } from './layout.ts';
 import { olderThan, relinkEntry, relistEntry, unlinkEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
-import { hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
+import { clearTable, hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
 
 /** Takes the next number of the shard's changes. */
 export function nextLsn(shard: Shard): number {
@@ -48,6 +50,7 @@ export function destroyEntry(shard: Shard, ref: number, hash: number): void {
   detachEntry(shard, ref);
   if (control[base + TABLE_STATE] === TABLE_DOOMED) {
     control[KEYS_DOOMED] -= 1;
+    if (control[base + TABLE_KEYS] === 0) clearTable(shard, table);
   } else {
     control[KEYS_LIVE] -= 1;
     nextLsn(shard);
@@ -80,7 +83,9 @@ export function detachEntry(shard: Shard, ref: number): void {
 
 /** Sets or (with 0) removes the time at which an entry expires. It is a change of the shard. O(1). */
 export function setExpiry(shard: Shard, ref: number, expiresAtMs: number): void {
+  shard.control[WRITING] = ref;
   replaceExpiry(shard, ref, Math.min(expiresAtMs, EXPIRES_AT_MS_MAX));
+  shard.control[WRITING] = NONE;
   markChanged(shard, ref);
 }
 

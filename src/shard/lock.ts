@@ -65,6 +65,7 @@ function waitForShard(shard: Shard, waitMs: number): boolean {
       return true;
     }
   }
+  const startedMs = shard.clock.monotonicMs();
   let leftMs = waitMs;
   while (leftMs > 0) {
     const word = Atomics.load(control, LOCK);
@@ -79,6 +80,7 @@ function waitForShard(shard: Shard, waitMs: number): boolean {
     if (word >= SLEEPERS || Atomics.compareExchange(control, LOCK, word, word | SLEEPERS) === word) {
       const nap = Math.min(LOCK_NAP_MS, leftMs);
       if (Atomics.wait(control, LOCK, word | SLEEPERS, nap) === 'timed-out') leftMs -= nap;
+      else leftMs = Math.min(leftMs, startedMs + waitMs - shard.clock.monotonicMs());
     }
   }
   return false;

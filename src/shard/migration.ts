@@ -6,7 +6,16 @@
  * exact while uses go on at the newest ends. A cursor names the next entry; whatever removes or moves it moves the cursor.
  */
 import { expiresAt } from './entry.ts';
-import { HEAD_ALL, HEAD_VOLATILE, MIGRATION_CURSOR, NEWER, NONE, POLICY, WORDS_PER_CELL } from './layout.ts';
+import {
+  HEAD_ALL,
+  HEAD_VOLATILE,
+  MIGRATION_CURSOR,
+  NEWER,
+  NONE,
+  OLDER,
+  POLICY,
+  WORDS_PER_CELL,
+} from './layout.ts';
 import { isVolatile } from './policy.ts';
 import { connect, olderThan, unlinkEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
@@ -15,9 +24,23 @@ import type { Shard } from './shard.ts';
 export function changePolicy(shard: Shard, policy: number): void {
   const { control, entries } = shard;
   const begins = isVolatile(policy) && !isVolatile(control[POLICY]);
+  if (begins) {
+    joinLists(entries.words);
+    control[MIGRATION_CURSOR] = olderThan(entries, HEAD_ALL);
+  } else if (!isVolatile(policy)) {
+    control[MIGRATION_CURSOR] = NONE;
+  }
   control[POLICY] = policy;
-  if (begins) control[MIGRATION_CURSOR] = olderThan(entries, HEAD_ALL);
-  else if (!isVolatile(policy)) control[MIGRATION_CURSOR] = NONE;
+}
+
+/** What is left from an earlier `volatile-*` policy was not used since: it is older than what that policy's successor moved. */
+function joinLists(words: Int32Array): void {
+  const oldest = words[HEAD_VOLATILE * WORDS_PER_CELL + NEWER];
+  const newest = words[HEAD_VOLATILE * WORDS_PER_CELL + OLDER];
+  if (oldest === HEAD_VOLATILE) return;
+  connect(words, newest, words[HEAD_ALL * WORDS_PER_CELL + NEWER]);
+  connect(words, HEAD_ALL, oldest);
+  connect(words, HEAD_VOLATILE, HEAD_VOLATILE);
 }
 
 /** Moves the cursor over at most `entriesMax` entries; false when none is left. O(entriesMax). */

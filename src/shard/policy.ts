@@ -42,5 +42,5 @@ export function isLfu(policy: number): boolean {
 
 /** The number of a policy's name, or -1. */
 export function policyNumber(name: string): number {
-  return POLICY_NAMES.findIndex((known) => known === name);
+  return (POLICY_NAMES as readonly string[]).indexOf(name);
 }

@@ -18,6 +18,8 @@ import { checkShard, describesEntry } from './check.ts';
 import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, writeClock } from './entry.ts';
 import { scheduleEntry } from './expiry.ts';
 import {
+  DATABASE_TABLES,
+  DATABASES,
   KEYS_DOOMED,
   KEYS_LIVE,
   NONE,
@@ -30,14 +32,17 @@ import {
   TABLE_DOOMED,
   TABLE_EXPIRING,
   TABLE_FREE,
+  TABLE_KEYS,
+  TABLE_MAPPED,
   TABLE_STATE,
+  TABLES,
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
 import { releaseShard, seizeShard } from './lock.ts';
 import { admitEntry } from './recency.ts';
 import { formatIndex, formatShard, type Shard } from './shard.ts';
-import { findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
+import { clearTable, findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
 
 /** Frees the locks that a dead thread held, after checking and if need be rebuilding their shards. Says what it did. */
 export function recoverAfterDeath(shards: readonly Shard[], deadThreadId: number, nowMs: number): string[] {
@@ -63,11 +68,12 @@ export function isSuspect(shard: Shard): boolean {
 export function mendShard(shard: Shard, nowMs: number): string {
   const { control, entries } = shard;
   const writing = control[WRITING];
+  if (writing !== NONE)
+    entries.words[writing * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
   control[WRITING] = NONE;
   control[PROTECTED] = NONE;
   control[PROTECTED_SOURCE] = NONE;
-  if (writing !== NONE)
-    entries.words[writing * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  mendTables(shard);
   const problem = checkShard(shard);
   if (problem === undefined) return 'it is whole';
   control[REPAIRS] += 1;
@@ -96,7 +102,41 @@ function rebuildShard(shard: Shard, nowMs: number): number {
   for (const ref of refs) {
     if (!relinkWhole(shard, ref, nowMs)) dropped += 1;
   }
+  mendTables(shard);
   return dropped;
+}
+
+/**
+ * Gives every database a table of its own again. A flush that stopped half-way is undone or finished, and so is a swap:
+ * then two databases name one table, and the later of them takes the one that no database names.
+ */
+function mendTables(shard: Shard): void {
+  const { control } = shard;
+  const named = new Set<number>();
+  for (let database = 0; database < control[DATABASES]; database += 1) {
+    const table = control[DATABASE_TABLES + database];
+    if (named.has(table)) control[DATABASE_TABLES + database] = unnamedTable(shard);
+    named.add(control[DATABASE_TABLES + database]);
+  }
+  for (let table = 0; table < control[TABLES]; table += 1) {
+    const base = tableBase(table);
+    if (named.has(table)) control[base + TABLE_STATE] = TABLE_MAPPED;
+    else if (control[base + TABLE_KEYS] > 0) control[base + TABLE_STATE] = TABLE_DOOMED;
+    else if (control[base + TABLE_STATE] !== TABLE_FREE) clearTable(shard, table);
+  }
+}
+
+/** A table in use that no database names: there is one when two name the same. */
+function unnamedTable(shard: Shard): number {
+  const { control } = shard;
+  const named = control.slice(DATABASE_TABLES, DATABASE_TABLES + control[DATABASES]);
+  let found = 0;
+  for (let table = 0; table < control[TABLES]; table += 1) {
+    if (named.includes(table)) continue;
+    if (control[tableBase(table) + TABLE_STATE] === TABLE_MAPPED) return table;
+    found = table;
+  }
+  return found;
 }
 
 function isKept(shard: Shard, ref: number): boolean {

@@ -54,9 +54,17 @@ export function sampleFromTable(shard: Shard, table: number): number {
   return NONE;
 }
 
-/** The number of a random group of a table that has entries: for looking at all of its entries. */
+/**
+ * The number of a random group of a table that has entries, drawn with the weight of its entries: for looking at all of
+ * them. Without the weight, groups from which every draw takes one would run empty of all but what is kept.
+ */
 export function sampleGroup(shard: Shard, table: number): number {
   const groups = groupCount(shard, table);
+  for (let draw = 0; draw < DRAWS_MAX; draw += 1) {
+    const group = randomUint32(shard) % groups;
+    const size = groupSize(shard, table, group);
+    if (randomUint32(shard) % Math.max(size, PLACES_DRAWN) < size) return group;
+  }
   const first = randomUint32(shard) % groups;
   for (let step = 0; step < groups; step += 1) {
     const group = (first + step) % groups;

@@ -14,7 +14,7 @@
  * touches no entry at all. With about 24 references in a group, the index costs 7 bytes a key.
  */
 import { equalBytes } from '../base/bytes.ts';
-import { allocate, release } from './arena.ts';
+import { allocate, blockCells, release } from './arena.ts';
 import { entryBytes, keyLength, keyOffset } from './entry.ts';
 import { hashKey } from './key-hash.ts';
 import {
@@ -130,7 +130,9 @@ export function replaceInTable(shard: Shard, table: number, hash: number, from: 
 /** Whether the table names this entry under this hash. For checks. */
 export function isInTable(shard: Shard, table: number, hash: number, ref: number): boolean {
   const group = groupAt(shard, table, groupOf(shard.control, table, hash));
-  return group !== NONE && placeOf(shard, group, ref) >= 0;
+  if (group === NONE) return false;
+  const place = placeOf(shard, group, ref);
+  return place >= 0 && tagAt(shard.groups.words, group, place) === hash >>> 16;
 }
 
 /**
@@ -168,6 +170,22 @@ export function refAt(shard: Shard, table: number, groupIndex: number, place: nu
 export function groupSize(shard: Shard, table: number, groupIndex: number): number {
   const group = groupAt(shard, table, groupIndex);
   return group === NONE ? 0 : countOf(shard.groups.words, group);
+}
+
+/** Cells of the index arena that a table holds, its segments and its groups. For checks. */
+export function indexCells(shard: Shard, table: number): number {
+  const { words } = shard.groups;
+  const root = rootOf(shard.control, table);
+  let cells = 0;
+  for (let index = 0; index < shard.control[ROOT_WORDS]; index += 1) {
+    const segment = shard.control[root + index];
+    if (segment !== NONE) cells += blockCells(words, segment);
+  }
+  for (let index = 0; index < groupCount(shard, table); index += 1) {
+    const group = groupAt(shard, table, index);
+    if (group !== NONE) cells += blockCells(words, group);
+  }
+  return cells;
 }
 
 /** Compares an entry's key with a span. */
@@ -411,9 +429,10 @@ function joinGroups(shard: Shard, table: number, from: number, to: number): bool
 
 function releaseSegment(shard: Shard, table: number, index: number): void {
   const root = rootOf(shard.control, table) + index;
-  if (shard.control[root] === NONE || index === 0) return;
-  release(shard.groups, shard.control[root]);
+  const segment = shard.control[root];
+  if (segment === NONE || index === 0) return;
   shard.control[root] = NONE;
+  release(shard.groups, segment);
 }
 
 function reverseBits(value: number): number {
@@ -435,8 +454,9 @@ export function clearTable(shard: Shard, table: number): void {
   const { control } = shard;
   const root = rootOf(control, table);
   for (let index = 0; index < control[ROOT_WORDS]; index += 1) {
-    if (control[root + index] !== NONE) release(shard.groups, control[root + index]);
+    const segment = control[root + index];
     control[root + index] = NONE;
+    if (segment !== NONE) release(shard.groups, segment);
   }
   const base = tableBase(table);
   control.fill(0, base, base + TABLE_WORDS);

@@ -17,7 +17,7 @@ const TOPIC_REWRITE = 'config-rewrite';
 /** Main to all, with the checked changes. */
 const TOPIC_APPLY = 'config-apply';
 
-export type ConfigSetRequest = {
+type ConfigSetRequest = {
   readonly pairs: readonly (readonly [name: string, text: string])[];
   readonly clientIsLocal: boolean;
 };

@@ -13,7 +13,6 @@ import {
   RESTART_DELAY_MS_MIN,
   RESTARTS_AT_ONCE_MAX,
   WORKER_START_MS_MAX,
-  WORKER_YOUNG_GENERATION_MIB,
 } from '../config/limits.ts';
 import { openCounters } from '../metrics/counters.ts';
 import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
@@ -186,7 +185,6 @@ function startMember(workers: Workers, member: Member): Promise<Started> {
     name: `worker-${member.index}`,
     workerData,
     transferList: ports.map(({ port }) => port),
-    resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
   });
   member.worker = worker;
   member.startedAtMs = monotonicMs();

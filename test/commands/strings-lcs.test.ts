@@ -43,6 +43,18 @@ describe('LCS', () => {
     expect(harness.run('LCS', 'a', 'b', 'IDX', 'MINMATCHLEN', '-5')).toContain('matches\r\n*2\r\n');
   });
 
+  it('ends a piece where either text goes on without the other', () => {
+    withSample();
+    harness.run('MSET', 'a', 'ab', 'b', 'a-b');
+    const pieces = (ends: string) => `*4\r\n$7\r\nmatches\r\n*2\r\n${ends}$3\r\nlen\r\n:2\r\n`;
+    expect(harness.run('LCS', 'a', 'b', 'IDX')).toBe(
+      pieces(`*2\r\n${piece([1, 1], [2, 2])}*2\r\n${piece([0, 0], [0, 0])}`),
+    );
+    expect(harness.run('LCS', 'b', 'a', 'IDX')).toBe(
+      pieces(`*2\r\n${piece([2, 2], [1, 1])}*2\r\n${piece([0, 0], [0, 0])}`),
+    );
+  });
+
   it('refuses wrong options', () => {
     withSample();
     expect(harness.run('LCS', 'a', 'b', 'NOPE')).toBe('-ERR syntax error\r\n');

@@ -82,6 +82,9 @@ describe('INCR and DECR', () => {
     expect(harness.run('INCR', 'key')).toBe(':1100\r\n');
     expect(harness.run('INCRBYFLOAT', 'key', '0.5')).toBe(bulk('1100.5'));
     expect(harness.run('PTTL', 'key')).toBe(':500\r\n');
+    harness.run('SET', 'huge', '9007199254740991', 'PX', '500');
+    expect(harness.run('INCR', 'huge')).toBe(':9007199254740992\r\n');
+    expect(harness.run('PTTL', 'huge')).toBe(':500\r\n');
     harness.nowMs += 501;
     expect(harness.run('INCR', 'key')).toBe(':1\r\n');
     expect(harness.run('PTTL', 'key')).toBe(':-1\r\n');

@@ -88,6 +88,10 @@ describe('SETRANGE', () => {
     harness.run('SET', 'a', 'x'.repeat(600_000));
     expect(harness.run('SETRANGE', 'key', '600000', 'x')).toContain('OOM');
     expect(harness.run('DBSIZE')).toBe(':1\r\n');
+    harness.expectWhole();
+    harness = createHarness({ shards: 1, flags: ['--maxkeys', '1', '--maxmemory-policy', 'noeviction'] });
+    harness.run('SET', 'a', 'x');
+    expect(harness.run('SETRANGE', 'key', '0', 'x')).toMatch(/^-OOM [^\n]*\n$/);
   });
 });
 

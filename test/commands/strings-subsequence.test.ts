@@ -25,7 +25,7 @@ describe('the longest common subsequence', () => {
   });
 
   it('is that of the plain table across the borders of words', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'd'), maxLength: 130 });
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'd'), maxLength: 130, size: 'max' });
     fc.assert(
       fc.property(text, text, fc.integer({ min: 0, max: 200 }), (first, second, rowsMax) => {
         expect(matchesByWords(first, second, rowsMax)).toEqual(matchesByTable(first, second));
@@ -39,7 +39,7 @@ describe('the longest common subsequence', () => {
   });
 
   it('has the same length when the rows are not kept', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 100 });
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 100, size: 'max' });
     fc.assert(
       fc.property(text, text, (first, second) => {
         const table = createSubsequence(span(first), span(second), false);

@@ -2,20 +2,23 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { drainDoomed, flushDatabase, keyCount, swapDatabases } from '../../src/shard/databases.ts';
 import { expiresAt, valueLength } from '../../src/shard/entry.ts';
 import { expireDue } from '../../src/shard/housekeeping.ts';
-import {
-  putCopy,
-  randomEntry,
-  resizeValue,
-  scanBucket,
-  writeValue,
-} from '../../src/shard/keyspace.ts';
-import { keyCount, flushDatabase, swapDatabases, drainDoomed } from '../../src/shard/databases.ts';
+import { putCopy, randomEntry, resizeValue, scanBucket, writeValue } from '../../src/shard/keyspace.ts';
 import { NONE } from '../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
 import type { Shard } from '../../src/shard/shard.ts';
-import { createTestShard, expectWhole, find, get, keyText, set, START_MS, valueText } from '../support/shard.ts';
+import {
+  createTestShard,
+  expectWhole,
+  find,
+  get,
+  keyText,
+  START_MS,
+  set,
+  valueText,
+} from '../support/shard.ts';
 
 let shard: Shard;
 afterEach(() => expectWhole(shard));
@@ -63,7 +66,20 @@ const keyName = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map((n) => 'long'.repeat(70 + n)) },
 );
 const operation = fc.record({
-  kind: fc.constantFrom('set', 'set', 'set', 'del', 'expire', 'append', 'copy', 'flush', 'swap', 'tick', 'get', 'fill'),
+  kind: fc.constantFrom(
+    'set',
+    'set',
+    'set',
+    'del',
+    'expire',
+    'append',
+    'copy',
+    'flush',
+    'swap',
+    'tick',
+    'get',
+    'fill',
+  ),
   key: keyName,
   other: keyName,
   database: fc.integer({ min: 0, max: 2 }),
@@ -98,7 +114,9 @@ function apply(one: Operation, model: Model, nowMs: number): number {
     known.value += value;
   } else if (one.kind === 'copy' && known && one.other !== key) {
     const target = Buffer.from(one.other);
-    expect(putCopy(shard, database, target, 0, target.length, shard, ref, known.expiresAtMs, nowMs)).not.toBe(NONE);
+    expect(putCopy(shard, database, target, 0, target.length, shard, ref, known.expiresAtMs, nowMs)).not.toBe(
+      NONE,
+    );
     map.set(one.other, { ...known });
   } else if (one.kind === 'flush' && one.bytes < 20) {
     flushDatabase(shard, database);

@@ -32,20 +32,22 @@ export function mortalBytes(text: string, lifetime: Lifetime): Buffer {
   return mortal(Buffer.from(text), lifetime);
 }
 
-/** A copy of a shard's memory, to begin again from. */
-export function copyBuffers(buffers: ShardBuffers): ShardBuffers {
+/** Memory of the same sizes as that of another shard. */
+export function likeBuffers(buffers: ShardBuffers): ShardBuffers {
   return {
-    numbers: copyBuffer(buffers.numbers),
-    control: copyBuffer(buffers.control),
-    entries: copyBuffer(buffers.entries),
-    groups: copyBuffer(buffers.groups),
+    numbers: new SharedArrayBuffer(buffers.numbers.byteLength),
+    control: new SharedArrayBuffer(buffers.control.byteLength),
+    entries: new SharedArrayBuffer(buffers.entries.byteLength),
+    groups: new SharedArrayBuffer(buffers.groups.byteLength),
   };
 }
 
-function copyBuffer(buffer: SharedArrayBuffer): SharedArrayBuffer {
-  const copy = new SharedArrayBuffer(buffer.byteLength);
-  Buffer.from(buffer).copy(Buffer.from(copy));
-  return copy;
+/** Makes a shard's memory what that of another is. */
+export function copyBuffers(from: ShardBuffers, to: ShardBuffers): void {
+  Buffer.from(from.numbers).copy(Buffer.from(to.numbers));
+  Buffer.from(from.control).copy(Buffer.from(to.control));
+  Buffer.from(from.entries).copy(Buffer.from(to.entries));
+  Buffer.from(from.groups).copy(Buffer.from(to.groups));
 }
 
 function mortalArena(arena: Shard['entries'], lifetime: Lifetime): Shard['entries'] {

@@ -122,8 +122,8 @@ export function createHarness({
       id,
       connection: {
         defer,
-        closeAfterReply: () => void (session.closing = true),
-        destroy: () => void (session.closing = true),
+        closeAfterReply: () => close(session),
+        destroy: () => close(session),
         queryBufferBytes: () => 0,
         queryBufferFreeBytes: () => 0,
         outputBytes: () => 0,
@@ -189,4 +189,8 @@ export function createHarness({
     },
   };
   return Object.assign(harness, { session: connect() });
+}
+
+function close(session: Session): void {
+  session.closing = true;
 }

@@ -14,6 +14,8 @@ import {
   requestFrom,
 } from '../../src/threads/bus.ts';
 
+const LONGER_THAN_ANY_TEST_MS = 600_000;
+
 type Trouble = { text: string; error: unknown };
 
 let buses: Bus[] = [];
@@ -158,7 +160,7 @@ describe('requests', () => {
     handleTopic(second, 'topic', () => new Promise(() => undefined));
     handleTopic(third, 'topic', () => 3);
     const asked = new Promise((resolve) => handleTopic(second, 'asked', resolve));
-    const replies = requestAll(first, 'topic', null);
+    const replies = requestAll(first, 'topic', null, LONGER_THAN_ANY_TEST_MS);
     publishTo(first, 2, 'asked', null);
     await asked;
     second.peers.get(1)?.port.close();

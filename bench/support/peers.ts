@@ -1,0 +1,167 @@
+/**
+ * The servers that are compared, started as processes on a spare local port without persistence, and stopped by their
+ * process id.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { VERSION } from '../../src/base/version.ts';
+import { ask } from './client.ts';
+import { MissingProgram } from './options.ts';
+
+/** A server that can be started. `flags` come behind what every run of it has. */
+export type Peer = {
+  readonly name: string;
+  readonly version: string;
+  readonly program: string;
+  readonly flags: readonly string[];
+};
+
+export type RunningPeer = {
+  readonly port: number;
+  /** Of our own server: 0 unless asked for. */
+  readonly httpPort: number;
+  readonly pid: number;
+  readonly stop: () => Promise<void>;
+};
+
+const START_MS_MAX = 30_000;
+const START_RETRY_MS = 20;
+const STOP_MS_MAX = 5_000;
+const OUTPUT_CHARACTERS_KEPT = 2_000;
+
+const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const WITHOUT_PERSISTENCE = ['--appendonly', 'no', '--save', ''];
+
+/** This server at its defaults but for `flags`. */
+export function ourPeer(flags: readonly string[] = [], name = 'distcache'): Peer {
+  return {
+    name,
+    version: `distcache ${VERSION}`,
+    program: process.execPath,
+    flags: [mainFile, ...WITHOUT_PERSISTENCE, ...flags],
+  };
+}
+
+/** redis-server at its defaults but for `flags`. Throws a MissingProgram where it is not installed. */
+export function redisPeer(flags: readonly string[] = []): Peer {
+  return foreignPeer('redis-server', requireProgram('redis-server'), flags);
+}
+
+/** valkey-server, where it is installed. */
+export function valkeyPeers(): Peer[] {
+  const program = findProgram('valkey-server');
+  return program === undefined ? [] : [foreignPeer('valkey-server', program, [])];
+}
+
+/** The path of a program. Throws a MissingProgram where it is not on the PATH. */
+export function requireProgram(name: string): string {
+  const program = findProgram(name);
+  if (program === undefined) throw new MissingProgram(name);
+  return program;
+}
+
+/** Starts a server and resolves once it answers PING. Throws with what it printed when it does not. */
+async function startPeer(peer: Peer, { http = false } = {}): Promise<RunningPeer> {
+  const port = await freePort();
+  const httpPort = http ? await freePort() : 0;
+  const folder = mkdtempSync(join(tmpdir(), 'distcache-bench-'));
+  const isOurs = peer.program === process.execPath;
+  const place = [
+    '--port',
+    String(port),
+    '--dir',
+    folder,
+    ...(isOurs ? ['--http-port', String(httpPort)] : []),
+  ];
+  const child = spawn(peer.program, [...peer.flags, ...place], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-OUTPUT_CHARACTERS_KEPT);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const stop = async (): Promise<void> => {
+    await stopChild(child);
+    process.off('exit', killWithUs);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  if (await answersPing(child, port)) return { port, httpPort, pid: child.pid ?? 0, stop };
+  await stop();
+  throw new Error(`${peer.name} did not start:\n${output}`);
+}
+
+/** Starts a server, uses it, and stops it whatever comes. */
+export async function withPeer<Result>(
+  peer: Peer,
+  use: (running: RunningPeer) => Promise<Result>,
+  options = {},
+): Promise<Result> {
+  const running = await startPeer(peer, options);
+  try {
+    return await use(running);
+  } finally {
+    await running.stop();
+  }
+}
+
+/** The text of /metrics of our own server. */
+export async function fetchMetrics({ httpPort }: RunningPeer): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`);
+  if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
+  return response.text();
+}
+
+function foreignPeer(name: string, program: string, flags: readonly string[]): Peer {
+  const told = execFileSync(program, ['--version'], { encoding: 'utf8' });
+  const version = /v=(\S+)/.exec(told)?.[1] ?? told.trim();
+  return { name, version: `${name} ${version}`, program, flags: [...WITHOUT_PERSISTENCE, ...flags] };
+}
+
+function findProgram(name: string): string | undefined {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const candidate = join(folder, name);
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not in this folder: the next one may have it.
+    }
+  }
+  return undefined;
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+async function answersPing(child: ChildProcess, port: number): Promise<boolean> {
+  const deadlineMs = performance.now() + START_MS_MAX;
+  while (child.exitCode === null && child.signalCode === null && performance.now() < deadlineMs) {
+    const reply = await ask(port, 'PING').catch(() => '');
+    if (reply === 'PONG') return true;
+    await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+  }
+  return false;
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const forced = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+  clearTimeout(forced);
+}
