@@ -24,6 +24,8 @@ const CHURN_VALUE_BYTES = [64, 1024, 100];
 /** One request in so many is a DEL of a key drawn from all that were written so far. */
 const CHURN_DELETE_EVERY = 5;
 const CHURN_TIMES_OVER = 2;
+/** Even: see `fill`. */
+const FILL_PARTS = 20;
 const CHURN_SEED = 20_260_101;
 
 const COST_COLUMNS: readonly Column[] = [
@@ -39,13 +41,20 @@ const CHURN_COLUMNS: readonly Column[] = [
   { heading: 'phase', align: 'left' },
   { heading: 'keys at the end', align: 'right' },
   { heading: 'used_memory of maxmemory', align: 'right' },
+  { heading: 'least of it on the way', align: 'right' },
   { heading: 'keys and values of maxmemory', align: 'right' },
   { heading: 'keys held, to a fresh server', align: 'right' },
   { heading: 'resident', align: 'right' },
 ];
 
 type Cost = { server: string; ttl: string; keys: number; usedBytes: number; residentBytes: number };
-type Fill = { valueBytes: number; keys: number; usedBytes: number; residentBytes: number };
+type Fill = {
+  valueBytes: number;
+  keys: number;
+  usedBytes: number;
+  usedBytesLeast: number;
+  residentBytes: number;
+};
 
 await runBenchmark(DEFAULTS, main);
 
@@ -118,6 +127,7 @@ async function measureChurn(maxBytes: number): Promise<{ phases: Fill[]; fresh: 
   return { phases, fresh };
 }
 
+/** Writes in parts and looks at the memory after each; the first fill of a server counts from its second half on. */
 async function fill(
   { port, pid }: RunningPeer,
   valueBytes: number,
@@ -125,16 +135,25 @@ async function fill(
   maxBytes: number,
   request: FillRequest,
 ): Promise<Fill> {
-  await sendMany(port, requestsFor(valueBytes, maxBytes), (target, at, index) =>
-    request(target, at, from + index),
-  );
-  const keys = Number(await ask(port, 'DBSIZE'));
-  return { valueBytes, keys, usedBytes: await usedMemory(port), residentBytes: residentBytesOf(pid) };
+  const part = requestsFor(valueBytes, maxBytes) / FILL_PARTS;
+  const usedBytes: number[] = [];
+  for (let index = 0; index < FILL_PARTS; index += 1) {
+    const base = from + index * part;
+    await sendMany(port, part, (target, at, sent) => request(target, at, base + sent));
+    usedBytes.push(await usedMemory(port));
+  }
+  return {
+    valueBytes,
+    keys: Number(await ask(port, 'DBSIZE')),
+    usedBytes: usedBytes[FILL_PARTS - 1],
+    usedBytesLeast: Math.min(...usedBytes.slice(from === 0 ? FILL_PARTS / 2 : 0)),
+    residentBytes: residentBytesOf(pid),
+  };
 }
 
-/** As many writes as hold `maxBytes` in keys and values, over and over. */
+/** As many writes as hold `maxBytes` in keys and values, over and over; a multiple of FILL_PARTS. */
 function requestsFor(valueBytes: number, maxBytes: number): number {
-  return Math.ceil((CHURN_TIMES_OVER * maxBytes) / (KEY_DIGITS + 1 + valueBytes));
+  return FILL_PARTS * Math.ceil((CHURN_TIMES_OVER * maxBytes) / (KEY_DIGITS + 1 + valueBytes) / FILL_PARTS);
 }
 
 function setter(valueBytes: number): FillRequest {
@@ -195,6 +214,7 @@ function churnCells(phase: Fill, maxBytes: number, fresh: Fill): string[] {
     `${phase.valueBytes} B`,
     String(phase.keys),
     percentText(phase.usedBytes / maxBytes),
+    percentText(phase.usedBytesLeast / maxBytes),
     percentText((phase.keys * (KEY_DIGITS + 1 + phase.valueBytes)) / maxBytes),
     percentText(phase.keys / fresh.keys),
     mebibytes(phase.residentBytes),

@@ -9,9 +9,10 @@
  *
  *   ┌ BLOCK ┬ COUNT 16 | CAPACITY 16 ┬ tags, two to a word ... ┬ references, one to a word ... ┐
  *
- * A tag is the upper half of the key's hash: a miss reads one group and, but for one in some thousands, no entry. The
- * lower half picks the group. From 2^16 groups on, the bit that splits a group stands in the tag, so that growing
- * touches no entry at all. With about 24 references in a group, the index costs 7 bytes a key.
+ * A tag is 16 bits of the key's hash: a miss reads one group and, mostly, no entry. The lowest bits pick the group; the
+ * bit that splits it stands in the tag (bits 8 to 23 in a table of up to 2^16 groups, 16 to 31 in a larger one), so that
+ * growing touches entries only in a tiny table and where the tags change their place. With about 24 references in a
+ * group, the index costs 7 bytes a key.
  */
 import { equalBytes } from '../base/bytes.ts';
 import { allocate, blockCells, release } from './arena.ts';
@@ -41,6 +42,11 @@ const GROUP_COUNTS = 1;
 const GROUP_TAGS = 2;
 const CAPACITY_STEP = 4;
 const CAPACITY_MAX = 0xfffc;
+
+/** Groups numbered by so many bits have the upper half of the hash for tags; before that, 16 bits from lower down. */
+const LARGE_LEVEL = 16;
+const SMALL_TAG_SHIFT = 8;
+const TAG_MASK = 0xffff;
 
 /** A group splits when the table holds more keys than this for each, and merges below a third of it. */
 const KEYS_PER_GROUP = 24;
@@ -76,13 +82,14 @@ export function findInTable(
   start: number,
   end: number,
 ): number {
-  const group = groupAt(shard, table, groupOf(shard.control, table, hash));
+  const index = groupOf(shard.control, table, hash);
+  const group = groupAt(shard, table, index);
   if (group === NONE) return NONE;
   const { words } = shard.groups;
   const first = group * WORDS_PER_CELL;
   const counts = words[first + GROUP_COUNTS];
   const count = counts & 0xffff;
-  const tag = hash >>> 16;
+  const tag = tagFor(hash, groupLevel(shard.control, table, index));
   const refs = first + GROUP_TAGS + (counts >>> 17);
   for (let place = 0, at = first + GROUP_TAGS; place < count; place += 2, at += 1) {
     const two = words[at];
@@ -102,7 +109,9 @@ export function findInTable(
 export function insertInTable(shard: Shard, table: number, hash: number, ref: number): boolean {
   const base = tableBase(table);
   const { control } = shard;
-  if (!appendToGroup(shard, table, groupOf(control, table, hash), hash >>> 16, ref)) return false;
+  const index = groupOf(control, table, hash);
+  const tag = tagFor(hash, groupLevel(control, table, index));
+  if (!appendToGroup(shard, table, index, tag, ref)) return false;
   control[base + TABLE_KEYS] += 1;
   if (control[base + TABLE_KEYS] > groupCount(shard, table) * KEYS_PER_GROUP) splitGroup(shard, table);
   return true;
@@ -127,12 +136,13 @@ export function replaceInTable(shard: Shard, table: number, hash: number, from: 
   words[refsOf(words, group) + placeOf(shard, group, from)] = to;
 }
 
-/** Whether the table names this entry under this hash. For checks. */
+/** Whether the table names this entry under this hash, with the right tag. For checks. */
 export function isInTable(shard: Shard, table: number, hash: number, ref: number): boolean {
-  const group = groupAt(shard, table, groupOf(shard.control, table, hash));
-  if (group === NONE) return false;
-  const place = placeOf(shard, group, ref);
-  return place >= 0 && tagAt(shard.groups.words, group, place) === hash >>> 16;
+  const index = groupOf(shard.control, table, hash);
+  const group = groupAt(shard, table, index);
+  const place = group === NONE ? -1 : placeOf(shard, group, ref);
+  if (place < 0) return false;
+  return tagAt(shard.groups.words, group, place) === tagFor(hash, groupLevel(shard.control, table, index));
 }
 
 /**
@@ -206,6 +216,21 @@ function groupOf(control: Int32Array, table: number, hash: number): number {
   const mask = (1 << control[base + TABLE_LEVEL]) - 1;
   const index = hash & mask;
   return index < control[base + TABLE_SPLIT] ? hash & ((mask << 1) | 1) : index;
+}
+
+/** How many of the hash's lowest bits number this group. */
+function groupLevel(control: Int32Array, table: number, index: number): number {
+  const base = TABLE_AREA + table * TABLE_WORDS;
+  const level = control[base + TABLE_LEVEL];
+  return index < control[base + TABLE_SPLIT] || index >= 1 << level ? level + 1 : level;
+}
+
+function tagShift(level: number): number {
+  return level < LARGE_LEVEL ? SMALL_TAG_SHIFT : LARGE_LEVEL;
+}
+
+function tagFor(hash: number, level: number): number {
+  return (hash >>> tagShift(level)) & TAG_MASK;
 }
 
 function rootOf(control: Int32Array, table: number): number {
@@ -371,14 +396,27 @@ function divideGroup(shard: Shard, table: number, from: number, to: number, leve
     const target = splitBit(shard, group, refs, place, level) === 1 ? move : stay;
     pushPlace(words, target, tagAt(words, group, place), words[refs + place]);
   }
+  retagGroup(shard, stay, level, level + 1);
+  retagGroup(shard, move, level, level + 1);
   placeGroup(shard, table, from, stay);
   release(shard.groups, group);
   return true;
 }
 
+/** Writes a group's tags anew where groups of the next level have other bits for tags. Touches its entries then. */
+function retagGroup(shard: Shard, group: number, levelBefore: number, level: number): void {
+  if (group === NONE || tagShift(levelBefore) === tagShift(level)) return;
+  const { words } = shard.groups;
+  const refs = refsOf(words, group);
+  for (let place = countOf(words, group) - 1; place >= 0; place -= 1) {
+    writeTag(words, group, place, tagFor(hashOfEntry(shard, words[refs + place]), level));
+  }
+}
+
 function splitBit(shard: Shard, group: number, refs: number, place: number, level: number): number {
   const { words } = shard.groups;
-  if (level >= 16) return (tagAt(words, group, place) >>> (level - 16)) & 1;
+  const shift = tagShift(level);
+  if (level >= shift) return (tagAt(words, group, place) >>> (level - shift)) & 1;
   return (hashOfEntry(shard, words[refs + place]) >>> level) & 1;
 }
 
@@ -401,13 +439,13 @@ function mergeGroup(shard: Shard, table: number): void {
   const level = split === 0 ? control[base + TABLE_LEVEL] - 1 : control[base + TABLE_LEVEL];
   const to = split === 0 ? (1 << level) - 1 : split - 1;
   const from = to + (1 << level);
-  if (!joinGroups(shard, table, from, to)) return;
+  if (!joinGroups(shard, table, from, to, level)) return;
   control[base + TABLE_LEVEL] = level;
   control[base + TABLE_SPLIT] = to;
   if ((from & (SEGMENT_GROUPS - 1)) === 0) releaseSegment(shard, table, from >>> SEGMENT_GROUPS_SHIFT);
 }
 
-function joinGroups(shard: Shard, table: number, from: number, to: number): boolean {
+function joinGroups(shard: Shard, table: number, from: number, to: number, level: number): boolean {
   const { words } = shard.groups;
   const source = groupAt(shard, table, from);
   if (source === NONE) return true;
@@ -422,6 +460,7 @@ function joinGroups(shard: Shard, table: number, from: number, to: number): bool
   for (let place = 0; place < moving; place += 1) {
     pushPlace(words, target, tagAt(words, source, place), words[refs + place]);
   }
+  retagGroup(shard, target, level + 1, level);
   placeGroup(shard, table, from, NONE);
   release(shard.groups, source);
   return true;

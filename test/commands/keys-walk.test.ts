@@ -1,7 +1,10 @@
 /** Long walks over all keys: they let go of locks, end their turn, and answer later. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { executeCall } from '../../src/commands/execute.ts';
+import { allCommands } from '../../src/commands/registry.ts';
 import { WALK_SLICE_ENTRIES, WALK_TURN_ENTRIES } from '../../src/config/limits.ts';
 import { LIMIT_CUTS } from '../../src/metrics/names.ts';
+import { createReplyWriter } from '../../src/resp/reply-writer.ts';
 import { HOLD_COUNT } from '../../src/shard/layout.ts';
 import { holderOf } from '../../src/shard/lock.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -75,6 +78,28 @@ describe('a long walk', () => {
       const expected = Array.from({ length: KEYS }, (_, n) => `key:${n}`).filter((name) => name[4] === digit);
       expect(names(reply)).toEqual(new Set(expected));
     }
+  });
+
+  it('keeps its pattern when the bytes of the request are overwritten', async () => {
+    const input = Buffer.from('KEYSkey:12*');
+    const call = {
+      engine: harness.engine,
+      input,
+      spans: Int32Array.of(0, 4, 4, 11),
+      count: 2,
+      command: allCommands()[0],
+      session: harness.session,
+      reply: createReplyWriter(64),
+      nowMs: harness.nowMs,
+      shard: harness.shards[0],
+    };
+    executeCall(call);
+    input.fill('*');
+    await passTurns(() => harness.deferredReplies.length > 0);
+    const expected = Array.from({ length: KEYS }, (_, n) => `key:${n}`).filter((name) =>
+      name.startsWith('key:12'),
+    );
+    expect(names(harness.deferredReplies[0])).toEqual(new Set(expected));
   });
 
   it('looks at the clock anew in each turn', async () => {

@@ -95,7 +95,18 @@ const value = fc.oneof(
 const badInteger = fc.constantFrom(...BAD_INTEGERS);
 /** They come without GT and LT: two of them would both be kept as the latest moment. */
 const farInteger = fc.constantFrom(...FAR_INTEGERS);
-const condition = fc.constantFrom('NX', 'XX', 'GT', 'LT', 'nx', 'Gt', 'KEEPTTL', 'FOO\r\nbar', '');
+const condition = fc.constantFrom(
+  'NX',
+  'XX',
+  'GT',
+  'LT',
+  'nx',
+  'Gt',
+  'KEEPTTL',
+  'FOO\r\nbar',
+  'FOO\0bar',
+  '',
+);
 const conditions = fc.oneof(
   { weight: 4, arbitrary: fc.array(condition, { maxLength: 1 }) },
   fc.array(condition, { maxLength: 4 }),

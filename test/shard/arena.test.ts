@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  allocate,
   type Arena,
+  allocate,
   arenaBytesFor,
   blockCells,
   cellsForBytes,
@@ -70,7 +70,9 @@ function expectSame(arena: Arena, model: Model): void {
     const word = ref * WORDS_PER_CELL;
     expect(isFreeBlock(arena, ref)).toBe(false);
     expect(taken).toBeGreaterThanOrEqual(cells);
-    expect(arena.words.subarray(word + 1, word + taken * WORDS_PER_CELL).every((stamped) => stamped === ref)).toBe(true);
+    expect(
+      arena.words.subarray(word + 1, word + taken * WORDS_PER_CELL).every((stamped) => stamped === ref),
+    ).toBe(true);
     used += taken;
   }
   expect(usedCells(arena)).toBe(used);
@@ -102,7 +104,14 @@ describe('arena', () => {
   });
 
   it('merges neighbours whatever the order in which three of them are released', () => {
-    for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
       const arena = createArena(64);
       const model: Model = new Map();
       const refs = [5, 2, 9].map((cells) => take(arena, model, cells));
@@ -199,7 +208,8 @@ function apply(arena: Arena, model: Model, { kind, which, cells }: Step): void {
 function resize(arena: Arena, model: Model, ref: number, cells: number): void {
   const current = blockCells(arena.words, ref);
   const behind = nextBlock(arena, ref);
-  const room = current + (behind < lastBlock(arena) && isFreeBlock(arena, behind) ? blockCells(arena.words, behind) : 0);
+  const room =
+    current + (behind < lastBlock(arena) && isFreeBlock(arena, behind) ? blockCells(arena.words, behind) : 0);
   expect(resizeInPlace(arena, ref, cells)).toBe(cells <= room);
   if (cells > room) return;
   expect(blockCells(arena.words, ref) - cells).toBeLessThanOrEqual(Math.max(SPARE_CELLS_MAX, 0));

@@ -4,14 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { nextRandom } from '../../src/base/random.ts';
 import { usedBytes } from '../../src/shard/eviction.ts';
 import { randomEntry } from '../../src/shard/keyspace.ts';
-import { COMPACTED_ENTRIES, KEYS_LIVE, LIMIT_BYTES, NONE } from '../../src/shard/layout.ts';
+import { KEYS_LIVE, LIMIT_BYTES, NONE } from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
 import { ALL_LRU, NO_EVICTION } from '../../src/shard/policy.ts';
 import type { Shard } from '../../src/shard/shard.ts';
-import { createTestShard, expectWhole, set, START_MS } from '../support/shard.ts';
+import { createTestShard, expectWhole, START_MS, set } from '../support/shard.ts';
 
 const LIMIT = 8 * 2 ** 20;
-const USABLE_SHARE_MIN = 0.85;
+const EVICTING_SHARE_MIN = 0.85;
+const REFUSING_SHARE_MIN = 0.95;
 const PHASES = [64, 1024, 100];
 
 /** Bytes that belong to live entries and the index, as a share of the limit. */
@@ -43,23 +44,21 @@ function writePhase(shard: Shard, bytes: number, seed: number, writes: number): 
 }
 
 describe('compaction', () => {
-  it.each([1, 2, 3])('keeps 85 of 100 bytes usable when eviction makes the room, seed %i', (seed) => {
+  it.each([1, 2])('keeps 85 of 100 bytes usable when eviction makes the room, seed %i', (seed) => {
     const shard = createTestShard({ limitBytes: LIMIT, policy: ALL_LRU, seed });
     for (const bytes of PHASES) {
-      writePhase(shard, bytes, seed * 7919, Math.ceil((2 * LIMIT) / (bytes + 60)));
-      console.log('lru', seed, bytes, usableShare(shard).toFixed(4), shard.numbers[COMPACTED_ENTRIES]);
-      expect(usableShare(shard), `${bytes} bytes`).toBeGreaterThanOrEqual(USABLE_SHARE_MIN);
+      writePhase(shard, bytes, seed * 7919, Math.ceil((1.3 * LIMIT) / (bytes + 60)));
+      expect(usableShare(shard), `${bytes} bytes`).toBeGreaterThanOrEqual(EVICTING_SHARE_MIN);
       deleteShare(shard, 0.3);
       expectWhole(shard);
     }
   });
 
-  it.each([1, 2, 3])('keeps 85 of 100 bytes usable before the first refusal, seed %i', (seed) => {
+  it.each([1, 2])('keeps 95 of 100 bytes usable before the first refusal, seed %i', (seed) => {
     const shard = createTestShard({ limitBytes: LIMIT, policy: NO_EVICTION, seed });
     for (const bytes of [...PHASES, 3000, 30]) {
       expect(writePhase(shard, bytes, seed * 7919, 200_000)).toBe(1);
-      console.log('noev', seed, bytes, usableShare(shard).toFixed(4), shard.numbers[COMPACTED_ENTRIES]);
-      expect(usableShare(shard), `${bytes} bytes`).toBeGreaterThanOrEqual(USABLE_SHARE_MIN);
+      expect(usableShare(shard), `${bytes} bytes`).toBeGreaterThanOrEqual(REFUSING_SHARE_MIN);
       deleteShare(shard, 0.5);
       expectWhole(shard);
     }

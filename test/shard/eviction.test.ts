@@ -5,9 +5,18 @@ import { flushDatabase, keyCount } from '../../src/shard/databases.ts';
 import { makeRoom, usedBytes } from '../../src/shard/eviction.ts';
 import { putCopy, resizeValue, writeValue } from '../../src/shard/keyspace.ts';
 import { EVICTED_KEYS, KEYS_LIVE, LIMIT_BYTES, LSN, NONE } from '../../src/shard/layout.ts';
-import { isVolatile, NO_EVICTION, ALL_LFU, ALL_LRU, POLICY_NAMES, policyNumber, VOLATILE_LFU, VOLATILE_TTL } from '../../src/shard/policy.ts';
+import {
+  ALL_LFU,
+  ALL_LRU,
+  isVolatile,
+  NO_EVICTION,
+  POLICY_NAMES,
+  policyNumber,
+  VOLATILE_LFU,
+  VOLATILE_TTL,
+} from '../../src/shard/policy.ts';
 import type { Shard } from '../../src/shard/shard.ts';
-import { createTestShard, expectWhole, find, get, set, START_MS, valueText } from '../support/shard.ts';
+import { createTestShard, expectWhole, find, get, START_MS, set, valueText } from '../support/shard.ts';
 
 const LATER_MS = START_MS + 3_600_000;
 const EVICTING = POLICY_NAMES.filter((name) => name !== 'noeviction');
@@ -36,7 +45,8 @@ describe('eviction', () => {
 
   it.each(EVICTING)('%s keeps to a limit on keys', (name) => {
     shard = createTestShard({ policy: policyNumber(name), keysMax: 50 });
-    for (let index = 0; index < 500; index += 1) set(shard, `k${index}`, '', { expiresAtMs: LATER_MS, database: index % 3 });
+    for (let index = 0; index < 500; index += 1)
+      set(shard, `k${index}`, '', { expiresAtMs: LATER_MS, database: index % 3 });
     expect(shard.control[KEYS_LIVE]).toBe(50);
     expect(shard.numbers[EVICTED_KEYS]).toBe(450);
   });
@@ -51,19 +61,24 @@ describe('eviction', () => {
     expect(countPresent('stays', 50) + countPresent('new', 50)).toBe(100);
   });
 
-  it.each(['noeviction', ...VOLATILE])('%s with nobody to drop refuses every kind of growth and changes nothing', (name) => {
-    shard = createTestShard({ policy: policyNumber(name), limitBytes: 2 ** 16 });
-    let count = 0;
-    while (set(shard, `k${count}`, Buffer.alloc(100, 'v'))) count += 1;
-    const large = Buffer.alloc(3000, 'w');
-    expectNothingChanges(() => set(shard, 'k3', large));
-    expectNothingChanges(() => resizeValue(shard, find(shard, 'k4'), 3000, START_MS) !== NONE);
-    expectNothingChanges(() => makeRoom(shard, 3000, START_MS));
-    const key = Buffer.from('copy');
-    expectNothingChanges(() => putCopy(shard, 0, key, 0, 4, shard, find(shard, 'k5'), 0, START_MS) !== NONE);
-    for (let index = 0; index < count; index += 1) expect(get(shard, `k${index}`)).toBe('v'.repeat(100));
-    expect(set(shard, 'k6', 'a shorter value fits')).toBe(true);
-  });
+  it.each(['noeviction', ...VOLATILE])(
+    '%s with nobody to drop refuses every kind of growth and changes nothing',
+    (name) => {
+      shard = createTestShard({ policy: policyNumber(name), limitBytes: 2 ** 16 });
+      let count = 0;
+      while (set(shard, `k${count}`, Buffer.alloc(100, 'v'))) count += 1;
+      const large = Buffer.alloc(3000, 'w');
+      expectNothingChanges(() => set(shard, 'k3', large));
+      expectNothingChanges(() => resizeValue(shard, find(shard, 'k4'), 3000, START_MS) !== NONE);
+      expectNothingChanges(() => makeRoom(shard, 3000, START_MS));
+      const key = Buffer.from('copy');
+      expectNothingChanges(
+        () => putCopy(shard, 0, key, 0, 4, shard, find(shard, 'k5'), 0, START_MS) !== NONE,
+      );
+      for (let index = 0; index < count; index += 1) expect(get(shard, `k${index}`)).toBe('v'.repeat(100));
+      expect(set(shard, 'k6', 'a shorter value fits')).toBe(true);
+    },
+  );
 
   it('refuses what is larger than the limit without dropping anybody', () => {
     shard = createTestShard({ limitBytes: 2 ** 18 });
@@ -75,9 +90,19 @@ describe('eviction', () => {
 });
 
 function expectNothingChanges(deed: () => boolean): void {
-  const before = [shard.control[KEYS_LIVE], shard.numbers[EVICTED_KEYS], shard.numbers[LSN], usedBytes(shard)];
+  const before = [
+    shard.control[KEYS_LIVE],
+    shard.numbers[EVICTED_KEYS],
+    shard.numbers[LSN],
+    usedBytes(shard),
+  ];
   expect(deed()).toBe(false);
-  expect([shard.control[KEYS_LIVE], shard.numbers[EVICTED_KEYS], shard.numbers[LSN], usedBytes(shard)]).toEqual(before);
+  expect([
+    shard.control[KEYS_LIVE],
+    shard.numbers[EVICTED_KEYS],
+    shard.numbers[LSN],
+    usedBytes(shard),
+  ]).toEqual(before);
   expectWhole(shard);
 }
 
@@ -85,21 +110,32 @@ describe('eviction, by whom it drops', () => {
   it.each([ALL_LFU, VOLATILE_LFU])('lfu keeps what is used often (policy %i)', (policy) => {
     shard = createTestShard({ policy, keysMax: 1000 });
     for (let index = 0; index < 50; index += 1) set(shard, `hot${index}`, '', { expiresAtMs: LATER_MS });
-    for (let round = 0; round < 40; round += 1) for (let index = 0; index < 50; index += 1) get(shard, `hot${index}`);
+    for (let round = 0; round < 40; round += 1)
+      for (let index = 0; index < 50; index += 1) get(shard, `hot${index}`);
     for (let index = 0; index < 10_000; index += 1) set(shard, `cold${index}`, '', { expiresAtMs: LATER_MS });
     expect(countPresent('hot', 50)).toBeGreaterThanOrEqual(49);
   });
 
-  it('ttl drops the nearest deadlines first', () => {
-    shard = createTestShard({ policy: VOLATILE_TTL, keysMax: 200 });
-    for (let index = 0; index < 200; index += 1) {
-      set(shard, `k${index}`, '', { expiresAtMs: START_MS + 60_000 + ((index * 77) % 200) * 60_000 });
+  it('ttl drops the nearest deadline first while deadlines are near', () => {
+    shard = createTestShard({ policy: VOLATILE_TTL, keysMax: 90 });
+    for (let index = 0; index < 90; index += 1) {
+      set(shard, `k${(index * 77) % 90}`, '', { expiresAtMs: START_MS + 20 + ((index * 77) % 90) * 10_000 });
     }
-    for (let count = 0; count < 100; count += 1) set(shard, `new${count}`, '');
-    for (let index = 0; index < 200; index += 1) {
-      const isNear = (index * 77) % 200 < 100;
-      if (Math.abs(((index * 77) % 200) - 100) > 20) expect(find(shard, `k${index}`) === NONE, `k${index}`).toBe(isNear);
+    for (let nearest = 0; nearest < 90; nearest += 1) {
+      set(shard, `new${nearest}`, '');
+      expect(find(shard, `k${nearest}`)).toBe(NONE);
+      if (nearest < 89) expect(find(shard, `k${nearest + 1}`)).not.toBe(NONE);
     }
+  });
+
+  it('ttl drops near deadlines rather than far ones when they lie months ahead', () => {
+    shard = createTestShard({ policy: VOLATILE_TTL, keysMax: 1000 });
+    const day = 86_400_000;
+    for (let index = 0; index < 1000; index += 1) {
+      set(shard, `k${(index * 77) % 1000}`, '', { expiresAtMs: START_MS + ((index * 77) % 1000) * day });
+    }
+    for (let count = 0; count < 500; count += 1) set(shard, `new${count}`, '');
+    expect(countPresent('k', 500)).toBeLessThan(10);
   });
 
   it.each(['allkeys-random', 'volatile-random'])('%s drops young and old alike', (name) => {
@@ -114,7 +150,8 @@ describe('eviction, by whom it drops', () => {
   it.each(EVICTING)('%s never drops the entry that is being changed or copied', (name) => {
     for (let keys = 1; keys <= 4; keys += 1) {
       shard = createTestShard({ policy: policyNumber(name), limitBytes: 2 ** 15 });
-      for (let index = 0; index < keys; index += 1) set(shard, `k${index}`, 'v'.repeat(4500), { expiresAtMs: LATER_MS });
+      for (let index = 0; index < keys; index += 1)
+        set(shard, `k${index}`, 'v'.repeat(4500), { expiresAtMs: LATER_MS });
       const ref = resizeValue(shard, find(shard, 'k0'), 11_000, START_MS);
       expect(ref).not.toBe(NONE);
       writeValue(shard, ref, 4500, Buffer.alloc(6500, 'w'), 0, 6500);
@@ -130,10 +167,15 @@ describe('eviction, by whom it drops', () => {
   it('takes what a flush left before it drops anybody, whatever the policy', () => {
     for (const policy of [ALL_LRU, NO_EVICTION, VOLATILE_TTL]) {
       shard = createTestShard({ policy, limitBytes: 2 ** 17 });
-      for (let index = 0; set(shard, `old${index}`, Buffer.alloc(200), { database: 1 }) && index < 400; index += 1);
+      for (
+        let index = 0;
+        set(shard, `old${index}`, Buffer.alloc(200), { database: 1 }) && index < 400;
+        index += 1
+      );
       flushDatabase(shard, 1);
       const evicted = shard.numbers[EVICTED_KEYS];
-      for (let index = 0; index < 300; index += 1) expect(set(shard, `new${index}`, Buffer.alloc(200))).toBe(true);
+      for (let index = 0; index < 300; index += 1)
+        expect(set(shard, `new${index}`, Buffer.alloc(200))).toBe(true);
       expect(shard.numbers[EVICTED_KEYS]).toBe(evicted);
       expectWhole(shard);
     }

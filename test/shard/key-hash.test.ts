@@ -36,7 +36,10 @@ describe('keyHash', () => {
 
   it.each([
     ['counted names', (index: number) => `key:${index}`],
-    ['names that differ in the first byte alone', (index: number) => `${String.fromCharCode(33 + (index % 90))}:${Math.floor(index / 90)}:same`],
+    [
+      'names that differ in the first byte alone',
+      (index: number) => `${String.fromCharCode(33 + (index % 90))}:${Math.floor(index / 90)}:same`,
+    ],
     ['long names with a common start', (index: number) => `${'common'.repeat(20)}${index}`],
   ])('spreads %s evenly over groups and over tags', (_, nameOf) => {
     const keys = 60_000;

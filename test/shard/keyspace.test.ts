@@ -73,6 +73,7 @@ const operation = fc.record({
     'del',
     'expire',
     'append',
+    'cut',
     'copy',
     'flush',
     'swap',
@@ -112,6 +113,11 @@ function apply(one: Operation, model: Model, nowMs: number): number {
     const at = resizeValue(shard, ref, length + one.bytes, nowMs);
     writeValue(shard, at, length, Buffer.from(value), 0, one.bytes);
     known.value += value;
+  } else if (one.kind === 'cut' && known) {
+    const length = Math.min(one.bytes, known.value.length);
+    const at = resizeValue(shard, ref, length, nowMs);
+    writeValue(shard, at, 0, Buffer.from(value), 0, 0);
+    known.value = known.value.slice(0, length);
   } else if (one.kind === 'copy' && known && one.other !== key) {
     const target = Buffer.from(one.other);
     expect(putCopy(shard, database, target, 0, target.length, shard, ref, known.expiresAtMs, nowMs)).not.toBe(

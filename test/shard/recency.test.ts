@@ -3,13 +3,23 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { usedBytes } from '../../src/shard/eviction.ts';
 import { expireDue } from '../../src/shard/housekeeping.ts';
-import { EVICTED_KEYS, HEAD_ALL, HEAD_VOLATILE, KEYS_LIVE, KEYS_MAX, LIMIT_BYTES, MIGRATION_CURSOR, NONE, POLICY } from '../../src/shard/layout.ts';
+import {
+  EVICTED_KEYS,
+  HEAD_ALL,
+  HEAD_VOLATILE,
+  KEYS_LIVE,
+  KEYS_MAX,
+  LIMIT_BYTES,
+  MIGRATION_CURSOR,
+  NONE,
+  POLICY,
+} from '../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
 import { changePolicy, migrateRecency } from '../../src/shard/migration.ts';
 import { ALL_LFU, ALL_LRU, NO_EVICTION, VOLATILE_LRU, VOLATILE_TTL } from '../../src/shard/policy.ts';
 import { frequencyOf, idleSeconds, newerThan, oldestOf, touchEntry } from '../../src/shard/recency.ts';
 import type { Shard } from '../../src/shard/shard.ts';
-import { createTestShard, expectWhole, find, get, keyText, set, START_MS } from '../support/shard.ts';
+import { createTestShard, expectWhole, find, get, keyText, START_MS, set } from '../support/shard.ts';
 
 const LATER_MS = START_MS + 3_600_000;
 
@@ -239,7 +249,15 @@ describe('a change of policy', () => {
   it('between volatile policies, or away before the migration ended, loses nobody', () => {
     shard = createTestShard();
     fill('abcdef', 'abcdef');
-    for (const policy of [VOLATILE_LRU, VOLATILE_TTL, NO_EVICTION, VOLATILE_TTL, ALL_LFU, VOLATILE_LRU, ALL_LRU]) {
+    for (const policy of [
+      VOLATILE_LRU,
+      VOLATILE_TTL,
+      NO_EVICTION,
+      VOLATILE_TTL,
+      ALL_LFU,
+      VOLATILE_LRU,
+      ALL_LRU,
+    ]) {
       changePolicy(shard, policy);
       expect(shard.control[POLICY]).toBe(policy);
       if (shard.control[MIGRATION_CURSOR] !== NONE) migrateRecency(shard, 2);

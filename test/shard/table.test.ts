@@ -9,7 +9,16 @@ import { removeEntry } from '../../src/shard/lifecycle.ts';
 import { NO_EVICTION } from '../../src/shard/policy.ts';
 import { createShardBuffers, formatShard, openShard, type Shard } from '../../src/shard/shard.ts';
 import { groupCount, hashOf } from '../../src/shard/table.ts';
-import { createTestShard, expectWhole, find, get, keyText, set, START_MS, stillClock } from '../support/shard.ts';
+import {
+  createTestShard,
+  expectWhole,
+  find,
+  get,
+  keyText,
+  START_MS,
+  set,
+  stillClock,
+} from '../support/shard.ts';
 
 /** What the first key of a database costs: room for the references of 1024 groups. */
 const SEGMENT_BYTES = 4104;
@@ -32,7 +41,8 @@ describe('table', () => {
     for (let count = 1; count <= 1000; count += 1) {
       set(shard, `k${count}`, `${count}`);
       if (count % 23 === 0) expectWhole(shard);
-      for (const known of [1, count >>> 1, count]) if (known > 0) expect(get(shard, `k${known}`)).toBe(`${known}`);
+      for (const known of [1, count >>> 1, count])
+        if (known > 0) expect(get(shard, `k${known}`)).toBe(`${known}`);
     }
     for (let count = 1000; count > 0; count -= 1) {
       remove(`k${count}`);
@@ -104,12 +114,16 @@ describe('table, when a scan goes on between changes', () => {
     ['stands still', () => undefined],
     ['grows', (turn: number) => addExtra(turn, 40)],
     ['shrinks', (turn: number) => removeExtra(turn, 40)],
-    ['grows and shrinks', (turn: number) => (turn % 40 < 20 ? addExtra(turn % 20, 90) : removeExtra(turn % 20, 90))],
+    [
+      'grows and shrinks',
+      (turn: number) => (turn % 40 < 20 ? addExtra(turn % 20, 90) : removeExtra(turn % 20, 90)),
+    ],
   ])('every key that is there throughout is seen while the table %s', (_, change) => {
     shard = createTestShard();
     for (let index = 0; index < 700; index += 1) set(shard, `stays${index}`, '');
     for (let turn = 0; turn < 100; turn += 1) addExtra(turn, 40);
-    if (change.length > 0 && change.name.length >= 0) for (let turn = 50; turn < 100; turn += 1) removeExtra(turn, 40);
+    if (change.length > 0 && change.name.length >= 0)
+      for (let turn = 50; turn < 100; turn += 1) removeExtra(turn, 40);
     const seen = new Map<string, number>();
     let position = 0;
     for (let turn = 0; position < POSITIONS_END; turn += 1) {
@@ -121,7 +135,8 @@ describe('table, when a scan goes on between changes', () => {
       expect(position).toBeGreaterThan(before);
       change(turn);
     }
-    for (let index = 0; index < 700; index += 1) expect(seen.has(`stays${index}`), `stays${index}`).toBe(true);
+    for (let index = 0; index < 700; index += 1)
+      expect(seen.has(`stays${index}`), `stays${index}`).toBe(true);
     if (change.length === 0) expect([...seen.values()].every((count) => count === 1)).toBe(true);
   });
 

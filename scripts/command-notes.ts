@@ -1,0 +1,59 @@
+/**
+ * What docs/commands.md says of commands beyond their tables: where this server differs from redis-server 7.0.15, or
+ * does the same in a way that an operator should know. Data only; by full command name (`config|set` for subcommands).
+ */
+
+const FLUSHED =
+  'All shards at one moment. SYNC and ASYNC are the same: the keys are gone at once, their memory is freed in slices.';
+
+export const COMMAND_NOTES: Readonly<Record<string, string>> = {
+  append: 'The value gets room to grow: as much again as it is long, at most 1 MiB.',
+  auth: 'There is one user, `default`, whose password is `requirepass`.',
+  'client|info':
+    "Has 7.2's `lib-name` and `lib-ver`. Fields that mean nothing here (`argv-mem`, `obl`, ...) are 0.",
+  'client|kill': 'Reaches the clients of all workers.',
+  'client|list':
+    'As CLIENT INFO, over the clients of all workers. Ids are unique, but not in order of arrival.',
+  'client|no-evict': 'Accepted and shown in CLIENT LIST; no client is ever evicted for memory.',
+  'client|no-touch': 'From Redis 7.2.',
+  'client|setinfo': 'From Redis 7.2; client libraries send it when they connect.',
+  'cluster|keyslot':
+    'Answers without a cluster. The other subcommands of CLUSTER answer that cluster support is disabled.',
+  command: 'In alphabetical order.',
+  'config|get':
+    'Names that are stored without effect (docs/configuration.md) are answered too: `appendonly` is `yes` although nothing is logged yet.',
+  'config|resetstat': 'Also zeroes the maxima of lock holds and of the lag of expiry.',
+  'config|set':
+    'The OK means that every thread has applied it. A lower `maxmemory` is reached in slices afterwards.',
+  copy: 'The value is copied: O(bytes).',
+  dbsize: 'All shards at one moment.',
+  debug:
+    'Needs `enable-debug-command`. HELP, JMAP, LOG, OBJECT, SET-ACTIVE-EXPIRE and SLEEP, which delays its own client only; ' +
+    'and THROW, WORKER-EXIT, WORKER-THROW, WORKER-DIE-HOLDING-LOCK, which break something to show that it mends.',
+  flushall: FLUSHED,
+  flushdb: FLUSHED,
+  'function|flush': 'Answers OK: there are no functions.',
+  hello: 'Says `redis` and 7.0.15, by which clients decide what to send.',
+  info:
+    'No `latencystats`; `errorstats` is empty; `commandstats` has `calls` only; fields without a number here are left out. ' +
+    '`used_memory` is the blocks of entries and index, which is what counts against `maxmemory`.',
+  keys: 'Walks in slices of some hundred keys, so others are served meanwhile: what is there throughout is answered, what comes or goes may be.',
+  lastsave: 'The time of the start: nothing is saved yet.',
+  lcs: 'A large table is filled after the turn from copies of the values, without a lock.',
+  'memory|stats': '`startup.allocated` is 0.',
+  'memory|usage': "The entry's block and 8 bytes of the index: fewer than in redis-server.",
+  'object|encoding':
+    'The encoding that redis-server would have chosen. Here a string is bytes, whatever is in it.',
+  rename: 'The value is copied: O(bytes).',
+  renamenx: 'The value is copied: O(bytes).',
+  scan:
+    'COUNT is rounded up to whole groups of about 24 keys. A cursor names a shard and a place in it: it is good for the ' +
+    'life of the process. The guarantees are those of redis-server.',
+  select: '`databases` is at most 64.',
+  shutdown:
+    'SAVE, NOSAVE, NOW and FORCE are accepted and change nothing: there is nothing to save. A stop that has begun takes at ' +
+    'most two seconds and is not called off, so ABORT always answers that none is in progress.',
+  swapdb: 'All shards at one moment.',
+  time: 'The clock ticks in milliseconds: the microseconds end in 000.',
+  unlink: 'As DEL, which frees a value in O(1) too.',
+};

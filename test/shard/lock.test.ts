@@ -1,0 +1,135 @@
+/** The shard's lock between real threads: nothing is lost, nobody spins for ever, and a dead holder's lock is freed. */
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { HOLD_COUNT, HOLD_MAX_NS, LOCK, LOCK_CONTENTIONS } from '../../src/shard/layout.ts';
+import { acquireShard, holderOf, releaseShard, seizeShard, tryAcquireShard } from '../../src/shard/lock.ts';
+import { recoverAfterDeath } from '../../src/shard/recover.ts';
+import {
+  createShardBuffers,
+  formatShard,
+  openShard,
+  type Shard,
+  type ShardBuffers,
+} from '../../src/shard/shard.ts';
+import { addOne, readNumber } from '../support/lock-deeds.ts';
+import type { LockErrand } from '../support/lock-worker.ts';
+import { createTestShard, expectWhole, START_MS } from '../support/shard.ts';
+
+const ENTRY = new URL('../support/lock-worker.ts', import.meta.url);
+const MAIN = 1;
+const FIRST = 2;
+const SECOND = 3;
+const PATIENCE = { timeout: 20_000, interval: 5 };
+const KEY = Buffer.from('total');
+/** The bit of the lock's word that says that somebody sleeps on it. */
+const SLEEPERS = 2 ** 30;
+
+type World = { readonly buffers: ShardBuffers; readonly shard: Shard; readonly witness: Int32Array };
+
+function createWorld(): World {
+  const limits = { capacityBytes: 2 ** 20, limitBytes: 2 ** 20, keysMax: 0, policy: 1, databases: 1 };
+  const rest = { lfuLogFactor: 10, lfuDecayMinutes: 1, holdSampling: 4, seed: 5, nowMs: START_MS };
+  const buffers = createShardBuffers({ ...limits, ...rest });
+  const shard = openShard(buffers, 0, MAIN, systemClock);
+  formatShard(shard, START_MS);
+  return { buffers, shard, witness: new Int32Array(new SharedArrayBuffer(12)) };
+}
+
+function startThread(world: World, threadId: number, additions: number, staysInside = false): Worker {
+  const errand: LockErrand = {
+    buffers: world.buffers,
+    threadId,
+    witness: world.witness,
+    additions,
+    staysInside,
+  };
+  return new Worker(ENTRY, { workerData: errand });
+}
+
+describe('lock', () => {
+  it('lets two threads and this one add to one key without losing one addition', async () => {
+    const world = createWorld();
+    const { shard, witness } = world;
+    const threads = [startThread(world, FIRST, 30_000), startThread(world, SECOND, 30_000)];
+    await Promise.all(threads.map((thread) => once(thread, 'online')));
+    for (let count = 0; count < 10_000; count += 1) {
+      acquireShard(shard);
+      addOne(shard, KEY);
+      releaseShard(shard);
+    }
+    await Promise.all(threads.map((thread) => once(thread, 'exit')));
+    expect(readNumber(shard, KEY)).toBe(70_000);
+    expect(witness[1]).toBe(0);
+    expect(shard.control[LOCK]).toBe(0);
+    expect(shard.numbers[HOLD_COUNT]).toBeGreaterThan(1000);
+    expect(shard.numbers[HOLD_MAX_NS]).toBeGreaterThan(0);
+    expectWhole(shard);
+  });
+
+  it('of a thread that died inside is waited for asleep, and is free once it was seized', async () => {
+    const world = createWorld();
+    const { shard } = world;
+    const holder = startThread(world, FIRST, 10, true);
+    await vi.waitFor(
+      () => expect(readNumber(shard, KEY) === 10 && holderOf(shard) === FIRST).toBe(true),
+      PATIENCE,
+    );
+    await holder.terminate();
+    expect(holderOf(shard)).toBe(FIRST);
+    const waiter = startThread(world, SECOND, 10);
+    const ended = once(waiter, 'exit');
+    await vi.waitFor(() => expect(Atomics.load(shard.control, LOCK)).toBe(SLEEPERS + FIRST), PATIENCE);
+    expect(recoverAfterDeath([shard], SECOND, START_MS)).toEqual([]);
+    expect(recoverAfterDeath([shard], FIRST, START_MS)).toHaveLength(1);
+    await ended;
+    expect(readNumber(shard, KEY)).toBe(20);
+    expect(holderOf(shard)).toBe(0);
+    expectWhole(shard);
+  });
+
+  it('waits asleep, not spinning', () => {
+    const { shard } = createWorld();
+    acquireShard({ ...shard, threadId: FIRST });
+    const before = process.threadCpuUsage();
+    const startedMs = systemClock.monotonicMs();
+    expect(tryAcquireShard(shard, 300)).toBe(false);
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(150);
+    expect(systemClock.monotonicMs() - startedMs).toBeGreaterThan(250);
+    expect(holderOf(shard)).toBe(FIRST);
+    expectWhole(shard);
+  });
+
+  it('is tried for a bounded time, also while others pass it among themselves', async () => {
+    const world = createWorld();
+    const { shard } = world;
+    const threads = [startThread(world, FIRST, 20_000), startThread(world, SECOND, 20_000)];
+    await Promise.all(threads.map((thread) => once(thread, 'online')));
+    for (let tries = 0; tries < 50; tries += 1) {
+      const startedMs = systemClock.monotonicMs();
+      if (tryAcquireShard(shard, 5)) releaseShard(shard);
+      expect(systemClock.monotonicMs() - startedMs).toBeLessThan(1000);
+    }
+    await Promise.all(threads.map((thread) => once(thread, 'exit')));
+    expect(readNumber(shard, KEY)).toBe(40_000);
+    expectWhole(shard);
+  });
+
+  it('is seized from the one that is known to be dead, and from nobody else', () => {
+    const shard = createTestShard();
+    expect(seizeShard(shard, FIRST)).toBe(false);
+    acquireShard({ ...shard, threadId: FIRST });
+    expect(seizeShard(shard, SECOND)).toBe(false);
+    expect(seizeShard(shard, FIRST)).toBe(true);
+    expect(holderOf(shard)).toBe(shard.threadId);
+    releaseShard(shard);
+    expect(holderOf(shard)).toBe(0);
+    expect(tryAcquireShard(shard, 0)).toBe(true);
+    releaseShard(shard);
+    expect(shard.numbers[LOCK_CONTENTIONS]).toBe(0);
+    expectWhole(shard);
+  });
+});
