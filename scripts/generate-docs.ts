@@ -1,20 +1,26 @@
 /**
- * Writes the pages of docs/ that are generated from the tables the server runs on: `npm run docs`. A test compares
- * the committed pages with what this renders. A new page is one more entry in PAGES.
+ * Writes the pages of docs/ that are generated from the tables and the code the server runs on: `npm run docs`. A test
+ * compares the committed pages with what this renders. A new page is one more entry in PAGES.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { assert } from '../src/base/assert.ts';
 import type { ArgumentSpec, CommandSpec } from '../src/commands/spec.ts';
 import { ALL_COMMANDS } from '../src/commands/tables/all.ts';
 import type { Directive } from '../src/config/directive.ts';
 import { allowedValues, DIRECTIVES, environmentName } from '../src/config/directives.ts';
 import { COMMAND_NOTES } from './command-notes.ts';
+import { exampleText } from './show-entry.ts';
+
+/** Written by hand, but for the example between two marks. */
+const ENTRY_PAGE = 'docs/formats/entry.md';
+const EXAMPLE = /(<!-- example: [^\n]*-->\n```\n)[^`]*(```\n)/;
 
 type Page = { readonly path: string; readonly render: () => string };
 
 export const PAGES: readonly Page[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/commands.md', render: renderCommandsPage },
+  { path: ENTRY_PAGE, render: renderEntryPage },
 ];
 
 const CONFIGURATION_INTRODUCTION = `# Configuration
@@ -135,6 +141,12 @@ function renderConfigurationPage(): string {
     'container platform adds for a service of that name (`DISTCACHE_SERVICE_HOST`, `DISTCACHE_PORT=tcp://...`) are ignored.',
     '',
   ].join('\n');
+}
+
+function renderEntryPage(): string {
+  const page = readFileSync(new URL(`../${ENTRY_PAGE}`, import.meta.url), 'utf8');
+  assert(EXAMPLE.test(page), 'the page has a place for the example');
+  return page.replace(EXAMPLE, (_, before: string, after: string) => `${before}${exampleText()}${after}`);
 }
 
 function effectiveRow(directive: Directive): string {

@@ -1,6 +1,6 @@
 /**
  * Prints entries and a group of the index word by word as the shard's own code lays them: `node scripts/show-entry.ts`.
- * It is the example of docs/formats/entry.md, and a test compares the two. Nothing in it depends on the machine.
+ * It is the example of docs/formats/entry.md (generate-docs.ts puts it there). Nothing in it depends on the machine.
  */
 import { Buffer } from 'node:buffer';
 import {

@@ -76,7 +76,7 @@ export const OUTPUT_BUFFER_BYTES = 256 * KIB;
 export const OUTPUT_BUFFER_KEPT_BYTES_MAX = 4 * MIB;
 
 /** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
-export const HOUSEKEEPING_MS = 20;
+export const HOUSEKEEPING_MS = 10;
 export const HOUSEKEEPING_BURST_MS = 1;
 export const CONNECTION_CHECK_MS = 1_000;
 

@@ -4,7 +4,7 @@
  * Runs on every thread, under the shard's lock; the owner of the shard advances it. Source: Varghese and Lauck, "Hashed
  * and hierarchical timing wheels" (SOSP 1987), with buckets handed down ahead of time.
  *
- *   level 0: 16 ms a bucket   level 1: 4.1 s   level 2: 17.5 min   level 3: 3.1 days (and all that is later)
+ *   level 0: 8 ms a bucket   level 1: 2.0 s   level 2: 8.7 min   level 3: 37 h (and all that is later)
  *
  * A bucket of level k holds 256 of level k - 1 and is handed down one whole bucket before it begins, in slices, so that
  * a million keys of one second are sorted before they fall due. Each level has 512 heads: the 256 of the bucket that
@@ -30,7 +30,7 @@ import {
 import type { Shard } from './shard.ts';
 
 /** The width of a bucket of level 0, and so the resolution of active expiry. */
-export const TICK_MS = 16;
+export const TICK_MS = 8;
 
 const BUCKETS_PER_BUCKET = 256;
 const WIDTHS_MS = [TICK_MS, TICK_MS * 256, TICK_MS * 256 ** 2, TICK_MS * 256 ** 3] as const;

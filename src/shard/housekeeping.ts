@@ -6,7 +6,7 @@
 import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { drainDoomed } from './databases.ts';
 import { expiresAt } from './entry.ts';
-import { isWheelBehind, nextDue } from './expiry.ts';
+import { isWheelBehind, nextDue, nextInBucket } from './expiry.ts';
 import { EXPIRY_LAG_MS, EXPIRY_LAG_MS_MAX, KEYS_DOOMED, MIGRATION_CURSOR, NONE } from './layout.ts';
 import { expireEntry } from './lifecycle.ts';
 import { acquireShard, releaseShard } from './lock.ts';
@@ -30,15 +30,18 @@ export function keepHouse(shard: Shard, nowMs: number, expires: boolean): boolea
 
 /** Removes at most `entriesMax` entries whose time has passed and notes how late; true when more are due. */
 export function expireDue(shard: Shard, nowMs: number, entriesMax: number): boolean {
-  const { numbers } = shard;
+  const { numbers, entries } = shard;
   let lagMs = 0;
   let left = entriesMax;
   let ref = nextDue(shard, nowMs, left);
   while (ref !== NONE && left > 0) {
-    lagMs = Math.max(lagMs, nowMs - expiresAt(shard.entries, ref));
+    lagMs = Math.max(lagMs, nowMs - expiresAt(entries, ref));
+    // What is behind it in its bucket is mostly due as well: only then is the wheel asked again.
+    const next = nextInBucket(shard, ref);
     expireEntry(shard, ref, hashOfEntry(shard, ref));
     left -= 1;
-    if (left > 0) ref = nextDue(shard, nowMs, left);
+    if (left === 0) break;
+    ref = next !== NONE && expiresAt(entries, next) < nowMs ? next : nextDue(shard, nowMs, left);
   }
   numbers[EXPIRY_LAG_MS] = lagMs;
   if (lagMs > numbers[EXPIRY_LAG_MS_MAX]) numbers[EXPIRY_LAG_MS_MAX] = lagMs;

@@ -448,8 +448,11 @@ function mergeGroup(shard: Shard, table: number): void {
 function joinGroups(shard: Shard, table: number, from: number, to: number, level: number): boolean {
   const { words } = shard.groups;
   const source = groupAt(shard, table, from);
-  if (source === NONE) return true;
   let target = groupAt(shard, table, to);
+  if (source === NONE) {
+    retagGroup(shard, target, level + 1, level);
+    return true;
+  }
   const moving = countOf(words, source);
   const count = moving + (target === NONE ? 0 : countOf(words, target));
   if (target === NONE || capacityOf(words, target) < count) {

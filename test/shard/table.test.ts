@@ -4,11 +4,18 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { usedCells } from '../../src/shard/arena.ts';
 import { keyCount } from '../../src/shard/databases.ts';
 import { scanBucket } from '../../src/shard/keyspace.ts';
-import { CELL_BYTES, DATABASE_TABLES, EVICTED_KEYS, NONE } from '../../src/shard/layout.ts';
+import {
+  CELL_BYTES,
+  DATABASE_TABLES,
+  EVICTED_KEYS,
+  NONE,
+  TABLE_LEVEL,
+  TABLE_SPLIT,
+} from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
 import { NO_EVICTION } from '../../src/shard/policy.ts';
 import { createShardBuffers, formatShard, openShard, type Shard } from '../../src/shard/shard.ts';
-import { groupCount, hashOf } from '../../src/shard/table.ts';
+import { groupCount, hashOf, tableBase } from '../../src/shard/table.ts';
 import {
   createTestShard,
   expectWhole,
@@ -106,6 +113,23 @@ describe('table', () => {
       remove(one);
       expect([get(shard, one), get(shard, other)]).toEqual([undefined, 'other']);
     }
+  });
+});
+
+describe('table, of more than 2^15 groups', () => {
+  it('finds every key while it shrinks, also where tags change their place', () => {
+    shard = createTestShard({ limitBytes: 2 ** 26 });
+    const base = tableBase(shard.control[DATABASE_TABLES]);
+    shard.control[base + TABLE_LEVEL] = 15;
+    shard.control[base + TABLE_SPLIT] = 4000;
+    for (let index = 0; index < 5000; index += 1) set(shard, `k${index}`, `${index}`);
+    expectWhole(shard);
+    for (let merges = 0; merges < 4500; merges += 1) {
+      set(shard, 'passing', '');
+      remove('passing');
+    }
+    expect(shard.control[base + TABLE_LEVEL]).toBe(14);
+    for (let index = 0; index < 5000; index += 1) expect(get(shard, `k${index}`)).toBe(`${index}`);
   });
 });
 
