@@ -25,7 +25,7 @@ const log = createLog(
 );
 const bus = createBus(boot.threadId, log.error, boot.ports);
 const engine = createEngine(boot, boot, bus, log, systemClock);
-const serving = startServing(engine);
+const serving = startServing(engine, boot.generation);
 installServerTopics(engine);
 installClientTopics(engine);
 followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
@@ -36,7 +36,7 @@ try {
   const unixListener = boot.workerIndex === 0 ? await startUnixListener(serving, bus) : undefined;
   port.on('message', (message: MainMessage) => {
     if (message.kind === 'socket') {
-      adoptSocket(serving, message.socket);
+      adoptSocket(serving, message.socket, false);
     } else if (message.kind === 'peer') {
       connectPeer(bus, message.peer);
     } else {

@@ -30,8 +30,14 @@ import type { Connection, Serving } from './serving.ts';
 
 const MS_PER_SECOND = 1000;
 
-/** Begins to serve on this thread: connections come through `adoptSocket`. */
-export function startServing(engine: Engine): Serving {
+/** Ids stay exact: 2^53 allows for a million generations of 256 workers. */
+const CLIENTS_PER_GENERATION = 2 ** 25;
+
+/**
+ * Begins to serve on this thread: connections come through `adoptSocket`. `generation` counts the threads that served in
+ * this worker's place before, so that no client gets the id of one that they had.
+ */
+export function startServing(engine: Engine, generation: number): Serving {
   const ping = findByName('ping');
   assert(ping !== undefined, 'the commands are installed');
   const reply = createReplyWriter(OUTPUT_BUFFER_BYTES);
@@ -59,7 +65,7 @@ export function startServing(engine: Engine): Serving {
     isBufferGiven: false,
     isHouseTurnDue: false,
     isStopping: false,
-    nextClientNumber: 0,
+    nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
   serving.timers.push(setInterval(() => keepHouseTurn(serving), HOUSEKEEPING_MS));
@@ -69,11 +75,11 @@ export function startServing(engine: Engine): Serving {
 }
 
 /** Serves a connection that was accepted and not yet read from. */
-export function adoptSocket(serving: Serving, accepted: Socket): void {
+export function adoptSocket(serving: Serving, accepted: Socket, isUnixSocket: boolean): void {
   const { engine } = serving;
-  const address = endpoint(accepted.remoteAddress, accepted.remotePort, engine);
-  const localAddress = endpoint(accepted.localAddress, accepted.localPort, engine);
-  const isUnixSocket = accepted.remoteAddress === undefined;
+  const unixAddress = isUnixSocket ? `${engine.config.unixsocket}:0` : undefined;
+  const address = unixAddress ?? endpoint(accepted.remoteAddress, accepted.remotePort);
+  const localAddress = unixAddress ?? endpoint(accepted.localAddress, accepted.localPort);
   const socket = openRawSocket(accepted, serving.readBuffer, (length, bytes) =>
     receive(connection, length, bytes),
   );
@@ -180,8 +186,8 @@ function createConnection(
   return connection;
 }
 
-function endpoint(address: string | undefined, port: number | undefined, engine: Engine): string {
-  if (address === undefined) return `${engine.config.unixsocket}:0`;
+/** A peer that is gone already has no address any more. */
+function endpoint(address = '?', port = 0): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

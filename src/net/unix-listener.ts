@@ -29,7 +29,7 @@ export async function startUnixListener(serving: Serving, bus: Bus): Promise<Ser
       refuse(socket);
     } else {
       publishTo(bus, MAIN_THREAD_ID, TOPIC_ACCEPTED, null);
-      adoptSocket(serving, socket);
+      adoptSocket(serving, socket, true);
     }
   });
   try {

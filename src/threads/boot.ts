@@ -44,6 +44,8 @@ export type ProcessBoot = {
 export type ThreadBoot = ProcessBoot & {
   readonly threadId: number;
   readonly workerIndex: number;
+  /** How many threads have served in this place before. */
+  readonly generation: number;
   readonly ports: readonly BusPort[];
 };
 

@@ -56,6 +56,8 @@ type Member = {
   worker: Worker | undefined;
   serving: boolean;
   startedAtMs: number;
+  /** Threads that have been started for this place. */
+  starts: number;
   /** Deaths in a row, each within the calm time of a start. */
   deaths: number;
   restart: NodeJS.Timeout | undefined;
@@ -159,6 +161,7 @@ function createMember(options: WorkersOptions, index: number): Member {
     worker: undefined,
     serving: false,
     startedAtMs: 0,
+    starts: 0,
     deaths: 0,
     restart: undefined,
     received: 0,
@@ -180,7 +183,14 @@ async function firstFailure(starts: readonly Promise<Started>[]): Promise<Starte
 function startMember(workers: Workers, member: Member): Promise<Started> {
   const { entry, boot, monotonicMs } = workers.options;
   const ports = joinMesh(workers, member);
-  const workerData: ThreadBoot = { ...boot, threadId: member.threadId, workerIndex: member.index, ports };
+  const workerData: ThreadBoot = {
+    ...boot,
+    threadId: member.threadId,
+    workerIndex: member.index,
+    generation: member.starts,
+    ports,
+  };
+  member.starts += 1;
   const worker = new Worker(entry, {
     name: `worker-${member.index}`,
     workerData,
