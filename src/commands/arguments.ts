@@ -8,7 +8,7 @@ import { parseSafeInteger } from '../base/decimal.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import type { Call } from './call.ts';
 
-export const SYNTAX_ERROR = 'ERR syntax error';
+const SYNTAX_ERROR = 'ERR syntax error';
 export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const NOT_A_FLOAT = 'ERR value is not a valid float';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
@@ -40,13 +40,6 @@ export function argumentBytes(call: Call, index: number): number {
 /** Argument `index` as an integer; NaN when it is none or no safe one. Writes nothing. */
 export function integerOf(call: Call, index: number): number {
   return parseSafeInteger(call.input, call.spans[2 * index], call.spans[2 * index + 1]);
-}
-
-/** As `integerOf`, and answers with redis-server's error in case of NaN. */
-export function readInteger(call: Call, index: number): number {
-  const value = integerOf(call, index);
-  if (Number.isNaN(value)) writeError(call.reply, NOT_AN_INTEGER);
-  return value;
 }
 
 export function replySyntaxError(call: Call): void {

@@ -18,7 +18,7 @@ import type { ArgumentSpec, CommandSpec } from './spec.ts';
 type Field = readonly [name: string, write: (() => void) | undefined];
 
 /** Writes the name and then the map of its documentation, subcommands in it. */
-export function writeCommandDocs(reply: ReplyWriter, spec: CommandSpec): void {
+function writeCommandDocs(reply: ReplyWriter, spec: CommandSpec): void {
   writeBulkText(reply, spec.name);
   const { docFlags, history, subcommands } = spec;
   writeFields(reply, [

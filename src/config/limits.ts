@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 
-export const KIB = 1024;
+const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
 
@@ -22,13 +22,9 @@ export const ARENA_BYTES_MAX = 8 * GIB;
 /** The least share of `maxmemory` that one worker's shard works with. */
 export const SHARD_MEMORY_BYTES_MIN = 1 * MIB;
 
-/**
- * A shard's lock: spins before a waiter sleeps, the longest it sleeps before it looks again, and how long the main
- * thread, which frees the locks of dead workers, waits at the most.
- */
+/** A shard's lock: spins before a waiter sleeps, and the longest it sleeps before it looks again. */
 export const LOCK_SPINS_MAX = 200;
 export const LOCK_NAP_MS = 20;
-export const LOCK_MAIN_WAIT_MS = 100;
 
 /** Entries that one slice of housekeeping removes under the lock: some 100 us. */
 export const HOUSEKEEPING_SLICE_ENTRIES = 256;
@@ -45,9 +41,6 @@ export const WALK_CHUNK_BYTES = 64 * KIB;
 /** RANDOMKEY: looks that may find only expired keys, which each removes by the slice, before it answers that there is none. */
 export const RANDOM_KEY_ROUNDS_MAX = 100;
 
-/** Keys: the entry's header holds the length in 24 bits. */
-export const KEY_BYTES_MAX = 16 * MIB - 1;
-
 /** One read of a socket, and the buffer that collects requests which one read did not complete. */
 export const READ_BUFFER_BYTES = 64 * KIB;
 export const QUERY_BUFFER_START_BYTES = 16 * KIB;
@@ -58,7 +51,7 @@ export const QUERY_BUFFER_ANNOUNCED_BYTES_MAX = 32 * MIB;
 export const QUERY_BUFFER_KEPT_BYTES_MAX = 1 * MIB;
 
 /** Requests, as redis-server bounds them. */
-export const INLINE_REQUEST_BYTES_MAX = 64 * KIB;
+export const REQUEST_LINE_BYTES_MAX = 64 * KIB;
 export const REQUEST_ARGUMENTS_MAX = 1024 * 1024;
 export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * KIB;
@@ -114,10 +107,8 @@ export const CONFIG_FILE_BYTES_MAX = 4 * MIB;
 
 assert(ARENA_BYTES_MAX / ARENA_CELL_BYTES <= 2 ** 31, 'every cell of an arena has a number below 2^31');
 assert(SHARD_MEMORY_BYTES_MIN < ARENA_BYTES_MAX, 'the least shard fits in an arena');
-assert(KEY_BYTES_MAX < 2 ** 24, 'a key length fits in 24 bits');
-assert(KEY_BYTES_MAX < QUERY_BUFFER_BYTES_MAX, 'the longest key fits in a query buffer');
 assert(QUERY_BUFFER_START_BYTES <= READ_BUFFER_BYTES, 'a query buffer starts no larger than one read');
-assert(INLINE_REQUEST_BYTES_MAX <= QUERY_BUFFER_BYTES_MAX, 'an inline request fits in a query buffer');
+assert(REQUEST_LINE_BYTES_MAX <= QUERY_BUFFER_BYTES_MAX, 'a line of a request fits in a query buffer');
 assert(
   UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN,
   'a client without a password sends less than any other',

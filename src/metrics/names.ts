@@ -22,15 +22,14 @@ export const BYTES_OUT = 5;
 export const COMMANDS = 6;
 export const KEYSPACE_HITS = 7;
 export const KEYSPACE_MISSES = 8;
-export const LOCK_WAITS = 9;
-export const ERROR_REPLIES = 10;
-export const PROTOCOL_ERRORS = 11;
-export const LIMIT_CUTS = 12;
-export const INTERNAL_ERRORS = 13;
-export const TURNS = 14;
-export const READS = 15;
-export const WRITES = 16;
-const COUNTER_COUNT = 17;
+export const ERROR_REPLIES = 9;
+export const PROTOCOL_ERRORS = 10;
+export const LIMIT_CUTS = 11;
+export const INTERNAL_ERRORS = 12;
+export const TURNS = 13;
+export const READS = 14;
+export const WRITES = 15;
+const COUNTER_COUNT = 16;
 
 /** The calls of command `id` are counted in the word `COMMAND_CALLS + id`, for ids below `COMMANDS_MAX`. */
 export const COMMAND_CALLS = COUNTER_COUNT;
@@ -118,14 +117,6 @@ export const COUNTER_METRICS = [
     type: 'counter',
     unit: '',
     help: 'Look-ups of keys by reading commands that found none.',
-  },
-  {
-    index: LOCK_WAITS,
-    field: 'lockWaits',
-    name: 'distcache_lock_waits_total',
-    type: 'counter',
-    unit: '',
-    help: 'Times this thread found the lock of a shard taken.',
   },
   {
     index: ERROR_REPLIES,

@@ -68,7 +68,7 @@ export function receiveEnd(connection: Connection): void {
 }
 
 /** The time of this turn, read once in it. */
-export function currentMs(serving: Serving): number {
+function currentMs(serving: Serving): number {
   if (serving.nowMs === 0) serving.nowMs = serving.engine.wallMs();
   return serving.nowMs;
 }

@@ -111,10 +111,6 @@ export function stopServing(serving: Serving): Promise<void> {
   return Promise.all(closing).then(() => undefined);
 }
 
-export function connectionCount(serving: Serving): number {
-  return serving.connections.size;
-}
-
 function createConnection(
   serving: Serving,
   socket: Socket,

@@ -12,6 +12,11 @@
  * Source: Redis 7.0 `networking.c`, `processInputBuffer` and what it calls.
  */
 import { parseInt64, parseSafeInteger } from '../base/decimal.ts';
+import {
+  REQUEST_LINE_BYTES_MAX,
+  UNAUTHENTICATED_ARGUMENTS_MAX,
+  UNAUTHENTICATED_BULK_BYTES_MAX,
+} from '../config/limits.ts';
 import { readInlineArgument, skipBlanks } from './inline-argument.ts';
 
 export type Request = {
@@ -46,10 +51,6 @@ const DOLLAR_EXPECTED = -8;
 const INLINE_TOO_BIG = -9;
 const QUOTES_UNBALANCED = -10;
 
-/** Without its line's end, a line may fill this much. */
-const LINE_BYTES_MAX = 64 * 1024;
-const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
-const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * 1024;
 const ARGUMENTS_AT_START = 64;
 
 /** More room than this for arguments is not kept for later requests. */
@@ -231,7 +232,7 @@ function parseCountLine(
   bounds: RequestBounds,
 ): number {
   const lineEnd = findReturn(request, bytes, start, end);
-  if (lineEnd < 0) return end - start > LINE_BYTES_MAX ? MULTIBULK_LINE_TOO_BIG : INCOMPLETE;
+  if (lineEnd < 0) return end - start > REQUEST_LINE_BYTES_MAX ? MULTIBULK_LINE_TOO_BIG : INCOMPLETE;
   const count = parseCount(bytes, start + 1, lineEnd);
   if (!(count <= bounds.argumentsMax)) return MULTIBULK_LENGTH_INVALID;
   if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !bounds.authenticated) return MULTIBULK_LENGTH_UNAUTHENTICATED;
@@ -248,7 +249,7 @@ function parseLengthLine(
   bounds: RequestBounds,
 ): number {
   const lineEnd = findReturn(request, bytes, start, end);
-  if (lineEnd < 0) return end - start > LINE_BYTES_MAX ? BULK_LINE_TOO_BIG : INCOMPLETE;
+  if (lineEnd < 0) return end - start > REQUEST_LINE_BYTES_MAX ? BULK_LINE_TOO_BIG : INCOMPLETE;
   if (bytes[start] !== DOLLAR) {
     request.unexpectedByte = bytes[start];
     return DOLLAR_EXPECTED;
@@ -290,7 +291,7 @@ function parseInline(request: Request, bytes: Uint8Array, start: number, end: nu
   while (at < end && bytes[at] !== LINE_FEED && bytes[at] !== NUL) at += 1;
   if (at === end || bytes[at] === NUL) {
     request.searchFrom = at;
-    return end - start > LINE_BYTES_MAX ? INLINE_TOO_BIG : INCOMPLETE;
+    return end - start > REQUEST_LINE_BYTES_MAX ? INLINE_TOO_BIG : INCOMPLETE;
   }
   request.searchFrom = -1;
   return splitLine(request, bytes, start, at) ? at + 1 : QUOTES_UNBALANCED;

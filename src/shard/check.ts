@@ -49,7 +49,7 @@ export function checkShard(shard: Shard): string | undefined {
 }
 
 /** The number of entries in the arena by its blocks: for checks. */
-export function countBlocks(shard: Shard): number {
+function countBlocks(shard: Shard): number {
   let count = 0;
   for (let ref = firstBlock(); ref < lastBlock(shard.entries); ref = nextBlock(shard.entries, ref)) {
     if (!isFreeBlock(shard.entries, ref)) count += 1;

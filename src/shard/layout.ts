@@ -29,7 +29,6 @@ export const NONE = 0;
  * place and has room to grow) the upper half of word 9 holds the raw flag, words 10 and 11 the lengths of key and
  * value, and the key begins behind them.
  */
-export const BLOCK = 0;
 export const NEWER = 1;
 export const OLDER = 2;
 export const LSN_LOW = 3;
@@ -130,7 +129,6 @@ export const EVICTED_KEYS = 2;
 export const EXPIRED_KEYS = 3;
 export const EXPIRY_LAG_MS = 4;
 export const EXPIRY_LAG_MS_MAX = 5;
-export const LOCK_ACQUISITIONS = 6;
 export const LOCK_CONTENTIONS = 7;
 export const WHEEL_POSITIONS = 8;
 export const HOLD_STARTED_MS = 12;
@@ -138,7 +136,6 @@ export const HOLD_COUNT = 13;
 export const HOLD_SUM_NS = 14;
 export const HOLD_MAX_NS = 15;
 export const COMPACTED_ENTRIES = 16;
-export const CHANGES = 17;
 export const EVICTED_IDLE_SECONDS = 18;
 export const HOLD_BUCKETS = 32;
 export const HOLD_BUCKET_COUNT = 40;

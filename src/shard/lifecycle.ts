@@ -42,7 +42,7 @@ export function markChanged(shard: Shard, ref: number): void {
 }
 
 /** Removes an entry whose hash is known. It is a change of the shard. */
-export function destroyEntry(shard: Shard, ref: number, hash: number): void {
+function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const { control } = shard;
   const table = tableOf(shard.entries, ref);
   const base = tableBase(table);

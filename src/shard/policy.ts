@@ -22,7 +22,7 @@ export const VOLATILE_LRU = 2;
 export const ALL_LFU = 3;
 export const VOLATILE_LFU = 4;
 export const ALL_RANDOM = 5;
-export const VOLATILE_RANDOM = 6;
+const VOLATILE_RANDOM = 6;
 export const VOLATILE_TTL = 7;
 
 /** Whether the policy evicts only entries that expire. */

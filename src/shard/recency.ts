@@ -116,7 +116,7 @@ export function frequencyOf(shard: Shard, ref: number, nowMs: number): number {
 }
 
 /** Which list an entry belongs to under the policy of this moment. */
-export function headFor(shard: Shard, ref: number): number {
+function headFor(shard: Shard, ref: number): number {
   return isVolatile(shard.control[POLICY]) && expiresAt(shard.entries, ref) !== 0 ? HEAD_VOLATILE : HEAD_ALL;
 }
 

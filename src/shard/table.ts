@@ -33,7 +33,7 @@ import {
 } from './layout.ts';
 import type { Shard } from './shard.ts';
 
-export const SEGMENT_GROUPS_SHIFT = 10;
+const SEGMENT_GROUPS_SHIFT = 10;
 const SEGMENT_GROUPS = 1 << SEGMENT_GROUPS_SHIFT;
 const SEGMENT_FIRST = 2;
 const SEGMENT_CELLS = (SEGMENT_GROUPS + SEGMENT_FIRST) / WORDS_PER_CELL;
@@ -199,7 +199,7 @@ export function indexCells(shard: Shard, table: number): number {
 }
 
 /** Compares an entry's key with a span. */
-export function holdsKey(shard: Shard, ref: number, key: Uint8Array, start: number, end: number): boolean {
+function holdsKey(shard: Shard, ref: number, key: Uint8Array, start: number, end: number): boolean {
   const { entries } = shard;
   if (keyLength(entries, ref) !== end - start) return false;
   return equalBytes(key, start, end, entryBytes(entries, ref), keyOffset(entries, ref));
