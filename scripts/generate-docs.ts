@@ -13,7 +13,7 @@ import { exampleText } from './show-entry.ts';
 
 /** Written by hand, but for the example between two marks. */
 const ENTRY_PAGE = 'docs/formats/entry.md';
-const EXAMPLE = /(<!-- example: [^\n]*-->\n```\n)[^`]*(```\n)/;
+const EXAMPLE = /(<!-- example: [^\n]*-->\n```\n)[\s\S]*?^(```\n)/m;
 
 type Page = { readonly path: string; readonly render: () => string };
 

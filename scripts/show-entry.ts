@@ -77,6 +77,7 @@ function openExampleShard(): Shard {
     lfuLogFactor: 10,
     lfuDecayMinutes: 1,
     holdSampling: 64,
+    hashKey: [7, 77],
     seed: 1,
     nowMs: NOW_MS,
   });

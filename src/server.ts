@@ -11,7 +11,7 @@ import type { Engine } from './commands/engine.ts';
 import { readEngine, tickRates } from './commands/engine-reading.ts';
 import { installServerTopics } from './commands/server-topics.ts';
 import { applyDirectives, type Config } from './config/config.ts';
-import { STOP_MS_MAX } from './config/limits.ts';
+import { JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
 import { createCountersBuffer } from './metrics/counters.ts';
 import { RATES_TICK_MS } from './metrics/rates.ts';
 import { parseBindAddress } from './net/bind-address.ts';
@@ -22,6 +22,7 @@ import { MAIN_THREAD_ID, type ProcessBoot } from './threads/boot.ts';
 import { type Bus, createBus, handleTopic } from './threads/bus.ts';
 import { decideConfigChanges } from './threads/config-changes.ts';
 import { workerEntry } from './threads/entry.ts';
+import { createJobs, jobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
 import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
 import { createShards, createSlotTable } from './threads/shards.ts';
 import { createEngine } from './threads/thread-engine.ts';
@@ -72,6 +73,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     );
     installServerTopics(engine);
     startRates(server, engine);
+    startJobs(server, bus);
     const workers = await startThreads(server, boot, bus, engine);
     await startHttp(server, engine, workers);
     await startDoors(server, engine, workers);
@@ -136,6 +138,18 @@ function startBus({ config, log, logSink, requestStop }: ServerOptions): Bus {
 function startRates(server: Server, engine: Engine): void {
   const timer = setInterval(() => tickRates(engine), RATES_TICK_MS);
   server.stops.push(() => clearInterval(timer));
+}
+
+/** The threads themselves start with the first job. */
+function startJobs(server: Server, bus: Bus): void {
+  const jobs = createJobs({
+    entry: workerEntry('job'),
+    threadsMax: jobThreads(),
+    waitingMax: JOBS_WAITING_MAX,
+    log: server.options.log,
+  });
+  serveJobs(jobs, bus);
+  server.stops.push((leftMs) => stopJobs(jobs, leftMs));
 }
 
 async function startThreads(server: Server, boot: ProcessBoot, bus: Bus, engine: Engine): Promise<Workers> {

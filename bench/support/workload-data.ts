@@ -59,6 +59,7 @@ export function createBenchShards(count: number, bytes: number): ShardBuffers[] 
       ...SHARD_DEFAULTS,
       capacityBytes: bytes,
       limitBytes: bytes,
+      hashKey: [7, 77],
       seed: SEED + index,
       nowMs,
     });

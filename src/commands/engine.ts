@@ -13,11 +13,16 @@ export type EngineBus = {
   readonly publish: (topic: string, payload: unknown) => void;
   /** Asks all threads, this one included; the answers come in the order of the threads. */
   readonly requestAll: (topic: string, payload: unknown) => Promise<unknown[]>;
-  /** Asks the main thread. Rejects when it cannot answer. */
-  readonly requestMain: (topic: string, payload: unknown) => Promise<unknown>;
+  /** Asks the main thread. Rejects when it cannot answer, or has not after `waitMs` (by default BUS_REPLY_MS_MAX). */
+  readonly requestMain: (topic: string, payload: unknown, waitMs?: number) => Promise<unknown>;
   /** Answers a topic on this thread. */
   readonly handle: (topic: string, handler: (payload: unknown) => unknown) => void;
 };
+
+/** What came of a job that was asked for (threads/jobs.ts); the reason is for the client. */
+export type JobOutcome<Result> =
+  | { readonly ok: true; readonly result: Result }
+  | { readonly ok: false; readonly reason: string };
 
 export type EngineLog = {
   readonly notice: (text: string) => void;

@@ -75,6 +75,17 @@ function runKeyless(call: Call, command: Command, replyStart: number): void {
     command.handler(call);
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
+    for (const shard of call.engine.shards) mendIfSuspect(call, shard);
+  }
+}
+
+/** Such a command locks for itself, and has released: what it may have left half done shows in the shard. */
+function mendIfSuspect(call: Call, shard: Shard): void {
+  acquireShard(shard);
+  try {
+    if (isSuspect(shard)) mendAfterFailure(call, shard, NaN);
+  } finally {
+    releaseShard(shard);
   }
 }
 

@@ -1,12 +1,14 @@
 /**
  * LCS: the longest common subsequence of two strings, its length, or where its pieces lie in both.
  *
- * Runs on the thread of the command. A small table is filled at once, under the locks of both keys. For a large one
- * the values are copied, and it is filled in slices after the turn, without a lock, while the client waits.
+ * Runs on the thread of the command. A small table is filled at once, under the locks of both keys. For a large one the
+ * values are copied and given to the job pool, without a lock, while the client waits.
  * Source of the rules: Redis 7.0 `t_string.c`, `lcsCommand`.
  */
 import { Buffer } from 'node:buffer';
+import { copyBytes } from '../base/bytes.ts';
 import { parseInt64 } from '../base/decimal.ts';
+import { JOB_MS_MAX } from '../config/limits.ts';
 import {
   beginBulk,
   insertArray,
@@ -22,15 +24,12 @@ import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply, type Handler, shardOfKey } from './call.ts';
+import type { JobOutcome } from './engine.ts';
 import { peekEntry, readEntry } from './lookup.ts';
-import {
-  advanceSubsequence,
-  type ByteSpan,
-  createSubsequence,
-  type Subsequence,
-  subsequenceLength,
-  visitMatches,
-} from './strings-subsequence.ts';
+import { findSubsequence, type Subsequence, type SubsequenceRequest } from './strings-subsequence.ts';
+
+/** To main, with a SubsequenceRequest: the JobOutcome of findSubsequence in the job pool. */
+export const TOPIC_JOB_SUBSEQUENCE = 'job-subsequence';
 
 /** Redis's table takes this much for each pair of bytes, and its bound on memory is ours on work. */
 const CELL_BYTES_OF_REDIS = 4;
@@ -39,9 +38,8 @@ const CELL_BYTES_OF_REDIS = 4;
 const CELLS_AT_ONCE_MAX = 2 ** 20;
 const BYTES_AT_ONCE_MAX = 2 ** 14;
 
-/** What one slice of a larger one fills: about a millisecond. */
-const CELLS_PER_SLICE = 2 ** 22;
-const ROWS_PER_SLICE_MAX = 2 ** 16;
+/** A value: where it lies, or a copy. */
+type ValueSpan = { readonly bytes: Buffer; readonly start: number; readonly end: number };
 
 type LcsOptions = { length: boolean; positions: boolean; matchLengths: boolean; matchBytesMin: number };
 
@@ -68,27 +66,30 @@ function lcs(call: Call): void {
   if (cells * CELL_BYTES_OF_REDIS > engine.config.protoMaxBulkLen) {
     writeError(reply, 'ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len');
   } else if (cells > CELLS_AT_ONCE_MAX || firstBytes + secondBytes > BYTES_AT_ONCE_MAX) {
-    answerLater(call, copySpan(firstSpan), copySpan(secondSpan), options);
+    answerLater(call, copyShared(firstSpan), copyShared(secondSpan), options);
   } else {
-    const table = createSubsequence(firstSpan, secondSpan, !options.length);
-    advanceSubsequence(table, firstBytes);
-    replySubsequence(reply, table, options);
+    const request = { first: firstSpan, second: secondSpan, wantsPlaces: !options.length };
+    replySubsequence(reply, firstSpan, findSubsequence(request), options);
   }
 }
 
-/** Fills the table in slices of the worker's time; nobody else sees it, so no lock is needed. */
-function answerLater(call: Call, first: ByteSpan, second: ByteSpan, options: LcsOptions): void {
-  const { later } = call.engine;
+/** Has the job pool find it, and answers what came of that. */
+function answerLater(call: Call, first: ValueSpan, second: ValueSpan, options: LcsOptions): void {
+  const { bus, log } = call.engine;
   const deferred = deferReply(call);
-  const rowsPerSlice = Math.min(ROWS_PER_SLICE_MAX, Math.floor(CELLS_PER_SLICE / (second.end + 1)));
-  let table: Subsequence | undefined;
-  const step = () => {
-    table ??= createSubsequence(first, second, !options.length);
-    const done = table;
-    if (advanceSubsequence(done, rowsPerSlice)) later(step);
-    else deferred.resume((reply) => replySubsequence(reply, done, options));
-  };
-  later(step);
+  const refuse = (reason: string) => deferred.resume((reply) => writeError(reply, `ERR LCS: ${reason}`));
+  const request: SubsequenceRequest = { first, second, wantsPlaces: !options.length };
+  bus.requestMain(TOPIC_JOB_SUBSEQUENCE, request, JOB_MS_MAX).then(
+    (answer) => {
+      const outcome = answer as JobOutcome<Subsequence>;
+      if (outcome.ok) deferred.resume((reply) => replySubsequence(reply, first, outcome.result, options));
+      else refuse(outcome.reason);
+    },
+    (error) => {
+      log.error(`'${TOPIC_JOB_SUBSEQUENCE}' was not answered`, error);
+      refuse('no answer in time; the log has the reason');
+    },
+  );
 }
 
 /** The options behind the two keys; undefined when they are wrong, and then that is answered. */
@@ -119,46 +120,44 @@ function readLcsOptions(call: Call): LcsOptions | undefined {
   return undefined;
 }
 
-function replySubsequence(reply: ReplyWriter, table: Subsequence, options: LcsOptions): void {
-  const length = subsequenceLength(table);
-  if (options.length) writeInteger(reply, length);
-  else if (options.positions) replyPositions(reply, table, length, options);
-  else replyText(reply, table, length);
+function replySubsequence(
+  reply: ReplyWriter,
+  first: ValueSpan,
+  subsequence: Subsequence,
+  options: LcsOptions,
+): void {
+  if (options.length) writeInteger(reply, subsequence.length);
+  else if (options.positions) replyPositions(reply, subsequence, options);
+  else replyText(reply, first, subsequence);
 }
 
-function replyText(reply: ReplyWriter, table: Subsequence, length: number): void {
-  const { bytes, start } = table.first;
-  let at = beginBulk(reply, length) + length;
-  visitMatches(table, (row) => {
-    at -= 1;
-    reply.bytes[at] = bytes[start + row];
-  });
+function replyText(reply: ReplyWriter, { bytes, start }: ValueSpan, subsequence: Subsequence): void {
+  const { length, firstPlaces } = subsequence;
+  const end = beginBulk(reply, length) + length;
+  for (let i = 0; i < length; i += 1) reply.bytes[end - 1 - i] = bytes[start + firstPlaces[i]];
 }
 
 /** The pieces that lie in both strings without a gap, the last one first, and the length of all. */
-function replyPositions(reply: ReplyWriter, table: Subsequence, length: number, options: LcsOptions): void {
+function replyPositions(reply: ReplyWriter, subsequence: Subsequence, options: LcsOptions): void {
+  const { length, firstPlaces, secondPlaces } = subsequence;
   writeMap(reply, 2);
   writeBulkText(reply, 'matches');
   const arrayStart = reply.length;
   let pieces = 0;
-  let firstStart = 0;
-  let secondStart = 0;
   let pieceBytes = 0;
-  const endPiece = () => {
-    if (pieceBytes === 0 || pieceBytes < options.matchBytesMin) return;
-    pieces += 1;
-    replyPiece(reply, firstStart, secondStart, pieceBytes, options.matchLengths);
-  };
-  visitMatches(table, (row, column) => {
-    if (pieceBytes === 0 || row !== firstStart - 1 || column !== secondStart - 1) {
-      endPiece();
-      pieceBytes = 0;
-    }
-    firstStart = row;
-    secondStart = column;
+  for (let i = 0; i < length; i += 1) {
     pieceBytes += 1;
-  });
-  endPiece();
+    const goesOn =
+      i + 1 < length &&
+      firstPlaces[i + 1] === firstPlaces[i] - 1 &&
+      secondPlaces[i + 1] === secondPlaces[i] - 1;
+    if (goesOn) continue;
+    if (pieceBytes >= options.matchBytesMin) {
+      replyPiece(reply, firstPlaces[i], secondPlaces[i], pieceBytes, options.matchLengths);
+      pieces += 1;
+    }
+    pieceBytes = 0;
+  }
   insertArray(reply, arrayStart, pieces);
   writeBulkText(reply, 'len');
   writeInteger(reply, length);
@@ -186,7 +185,7 @@ function isStringOrNone(shard: Shard, ref: number): boolean {
 }
 
 /** A value where it lies; a missing key's is empty. */
-function valueSpan(shard: Shard, ref: number): ByteSpan {
+function valueSpan(shard: Shard, ref: number): ValueSpan {
   const { entries } = shard;
   const bytes = entryBytes(entries, ref);
   if (ref === NONE) return { bytes, start: 0, end: 0 };
@@ -194,6 +193,9 @@ function valueSpan(shard: Shard, ref: number): ByteSpan {
   return { bytes, start, end: start + valueLength(entries, ref) };
 }
 
-function copySpan({ bytes, start, end }: ByteSpan): ByteSpan {
-  return { bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
+/** In shared memory, so that it is not copied again on its way to the job. */
+function copyShared({ bytes, start, end }: ValueSpan): ValueSpan {
+  const copy = Buffer.from(new SharedArrayBuffer(end - start));
+  copyBytes(bytes, start, end, copy, 0);
+  return { bytes: copy, start: 0, end: copy.length };
 }

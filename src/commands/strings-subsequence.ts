@@ -1,9 +1,10 @@
 /**
  * The longest common subsequence of two byte strings, 30 columns at a time, and the way back through its table.
  *
- * Pure; runs on the thread of the command. The table has a row for each byte of the first string and a bit for each byte
- * of the second. Bit j of row i is 0 where the subsequence of the first i bytes grows at the other's byte j; that one
- * bit is all that Redis's way back asks of its table of 32-bit lengths, so the matches come out the same.
+ * Pure; runs on the thread of the command, or in the job pool where the table is large. It has a row for each byte of the
+ * first string and a bit for each byte of the second. Bit j of row i is 0 where the subsequence of the first i bytes grows
+ * at the other's byte j; that one bit is all that Redis's way back asks of its table of 32-bit lengths, so the matches come
+ * out the same.
  *
  *   row' = (row + (row & matches)) | (row & ~matches)      with carries from word to word, lowest columns first
  *
@@ -19,7 +20,22 @@ const BYTE_VALUES = 256;
 /** A span of bytes, which may be shared memory. */
 export type ByteSpan = { readonly bytes: Uint8Array; readonly start: number; readonly end: number };
 
+/** What to find. Plain data, so that it can be a job's input. */
+export type SubsequenceRequest = {
+  readonly first: ByteSpan;
+  readonly second: ByteSpan;
+  /** Whether to say where the subsequence lies, and not only how long it is. */
+  readonly wantsPlaces: boolean;
+};
+
+/** The places are those of the subsequence's bytes in either string, from 0, the last first; none if not wanted. */
 export type Subsequence = {
+  readonly length: number;
+  readonly firstPlaces: Int32Array;
+  readonly secondPlaces: Int32Array;
+};
+
+type Table = {
   readonly first: ByteSpan;
   readonly second: ByteSpan;
   /** Words in a row. */
@@ -30,15 +46,24 @@ export type Subsequence = {
   /** For each byte value, which of `matches` says where the second string has it; 0 for nowhere. */
   readonly matchesOf: Int32Array;
   readonly matches: Int32Array;
-  /** Rows that are done. */
-  row: number;
 };
 
-/** Rows to do; memory in 32-bit words about `(1 + distinct bytes / rows) * rows * columns / 30`. O(rows + columns). */
-export function createSubsequence(first: ByteSpan, second: ByteSpan, keepsRows: boolean): Subsequence {
-  const rowCount = first.end - first.start;
+/**
+ * Where two ways are equally long, Redis's is taken. O(rows * columns / 30); memory in 32-bit words about
+ * `rows * columns / 30` for the places, and `distinct bytes * columns / 30` in any case.
+ */
+export function findSubsequence({ first, second, wantsPlaces }: SubsequenceRequest): Subsequence {
+  const table = createTable(first, second, wantsPlaces);
+  fillTable(table);
+  const length = lengthOf(table);
+  const places = wantsPlaces ? length : 0;
+  const subsequence = { length, firstPlaces: new Int32Array(places), secondPlaces: new Int32Array(places) };
+  if (wantsPlaces) walkBack(table, subsequence);
+  return subsequence;
+}
+
+function createTable(first: ByteSpan, second: ByteSpan, keepsRows: boolean): Table {
   const words = Math.ceil((second.end - second.start) / COLUMNS_PER_WORD);
-  const stride = keepsRows ? words : 0;
   const matchesOf = new Int32Array(BYTE_VALUES);
   let distinct = 0;
   for (let at = first.start; at < first.end; at += 1) {
@@ -55,19 +80,15 @@ export function createSubsequence(first: ByteSpan, second: ByteSpan, keepsRows: 
     column = 0;
     word += 1;
   }
-  const rows = new Int32Array(keepsRows ? (rowCount + 1) * words : words);
+  const rows = new Int32Array(keepsRows ? (first.end - first.start + 1) * words : words);
   rows.fill(WORD_MASK, 0, words);
-  return { first, second, words, stride, rows, matchesOf, matches, row: 0 };
+  return { first, second, words, stride: keepsRows ? words : 0, rows, matchesOf, matches };
 }
 
-/** Does at most `rowsMax` rows (at least one); false when none is left. O(rows * columns / 30). */
-export function advanceSubsequence(table: Subsequence, rowsMax: number): boolean {
-  const { first, words, stride, rows, matchesOf, matches } = table;
-  const rowCount = first.end - first.start;
-  const end = Math.min(rowCount, table.row + Math.max(1, rowsMax));
-  for (let row = table.row; row < end; row += 1) {
-    const match = matchesOf[first.bytes[first.start + row]] * words;
-    const above = row * stride;
+function fillTable({ first, words, stride, rows, matchesOf, matches }: Table): void {
+  let above = 0;
+  for (let at = first.start; at < first.end; at += 1) {
+    const match = matchesOf[first.bytes[at]] * words;
     const below = above + stride;
     let carry = 0;
     for (let word = 0; word < words; word += 1) {
@@ -77,33 +98,29 @@ export function advanceSubsequence(table: Subsequence, rowsMax: number): boolean
       carry = sum >>> COLUMNS_PER_WORD;
       rows[below + word] = (sum & WORD_MASK) | (before & ~matched);
     }
+    above = below;
   }
-  table.row = end;
-  return end < rowCount;
 }
 
-/** The length of the subsequence, once all rows are done. */
-export function subsequenceLength(table: Subsequence): number {
-  const { words, stride, rows, row } = table;
-  const last = row * stride;
+/** How often the last row grows. */
+function lengthOf({ words, rows }: Table): number {
   let length = 0;
-  for (let word = 0; word < words; word += 1) length += countBits(~rows[last + word] & WORD_MASK);
+  for (let at = rows.length - words; at < rows.length; at += 1) length += countBits(~rows[at] & WORD_MASK);
   return length;
 }
 
-/**
- * Calls with each matched pair of positions (from 0), from the last to the first. All rows are done and were kept.
- * Where two ways are equally long, Redis's is taken. O(rows + columns).
- */
-export function visitMatches(table: Subsequence, visit: (row: number, column: number) => void): void {
-  const { first, second, stride, rows } = table;
+/** From the last bytes of both to the first of either. */
+function walkBack({ first, second, stride, rows }: Table, { firstPlaces, secondPlaces }: Subsequence): void {
   let row = first.end - first.start;
   let column = second.end - second.start;
+  let found = 0;
   while (row > 0 && column > 0) {
     if (first.bytes[first.start + row - 1] === second.bytes[second.start + column - 1]) {
       row -= 1;
       column -= 1;
-      visit(row, column);
+      firstPlaces[found] = row;
+      secondPlaces[found] = column;
+      found += 1;
     } else if (growsAt(rows, row * stride, column - 1)) {
       row -= 1;
     } else {

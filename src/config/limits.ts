@@ -78,6 +78,14 @@ export const BUS_REPLY_MS_MAX = 5_000;
 export const WORKER_START_MS_MAX = 20_000;
 
 /**
+ * The job pool: jobs that wait for a thread before more are refused, how long whoever asked waits for one, and how long a
+ * thread without work is kept.
+ */
+export const JOBS_WAITING_MAX = 64;
+export const JOB_MS_MAX = 60_000;
+export const JOB_THREAD_IDLE_MS = 30_000;
+
+/**
  * A worker that died is replaced at once; from the fourth death on, each within the calm time of a start, after a
  * delay that doubles from its least to its most.
  */

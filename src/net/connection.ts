@@ -129,7 +129,19 @@ function proceed(connection: Connection): void {
   // Even if nothing is answered: the turn's clock has been read.
   scheduleTurnEnd(connection.serving);
   if (connection.pending !== undefined) runPending(connection);
+  if (connection.isInputPaused && !connection.isSuspended) resumeInput(connection);
   if (connection.inputEnded) receiveEnd(connection);
+}
+
+/** Commands wait and more come: the kernel holds the sender back, so that a long pipeline costs bounded memory. */
+function pauseInput(connection: Connection): void {
+  connection.isInputPaused = true;
+  connection.socket.pause();
+}
+
+function resumeInput(connection: Connection): void {
+  connection.isInputPaused = false;
+  connection.socket.resume();
 }
 
 function applyReplyMode(session: Session, reply: ReplyWriter, before: number): void {
@@ -223,6 +235,7 @@ function appendPending(connection: Connection, bytes: Buffer, length: number): v
   }
   bytes.copy(connection.pending as Buffer, connection.pendingEnd, 0, length);
   connection.pendingEnd += length;
+  if (connection.isSuspended && have + length > TURN_INPUT_BYTES_MAX) pauseInput(connection);
 }
 
 /** Moves the `have` bytes that wait to a buffer where `length` more fit behind them. */

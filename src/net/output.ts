@@ -11,6 +11,7 @@ import {
   QUEUED_WRITE_OVERHEAD_BYTES,
 } from '../config/limits.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
+import { writeAtOnce } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
 
 const MS_PER_SECOND = 1000;
@@ -45,12 +46,12 @@ export function sendOutput(connection: Connection): void {
   counters[WRITES] += 1;
   connection.session.bytesOut += outputEnd - outputStart;
   const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
-  if (socket.writableLength > 0) {
+  if (connection.directBytes > 0 || socket.writableLength > 0) {
     queueOutput(connection, replies);
     return;
   }
-  socket.write(replies);
-  if (socket.writableLength === 0) return;
+  if (writeAtOnce(socket, replies, connection.onSent)) return;
+  connection.directBytes = replies.length;
   serving.isBufferGiven = true;
   checkOutputLimit(connection, serving.engine.wallMs());
 }
@@ -71,8 +72,8 @@ function queueOutput(connection: Connection, replies: Buffer): void {
 }
 
 /** What a client has not read yet costs, in bytes. */
-export function unreadBytes({ socket, queuedWrites }: Connection): number {
-  return socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
+export function unreadBytes({ socket, queuedWrites, directBytes }: Connection): number {
+  return directBytes + socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
 }
 
 /** Ends the turn: every socket gets one write, and the writer is empty again. */

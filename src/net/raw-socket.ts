@@ -1,11 +1,26 @@
 /**
- * Reading a socket into one static buffer of the thread: the one place that touches a socket's `_handle`.
+ * Reading a socket into one static buffer of the thread, and writing to it at once: the one place that touches a socket's
+ * `_handle`.
  *
  * `new net.Socket({ handle, onread })` skips the stream machinery on the way in, which is 15 to 25 % of a worker's
- * throughput. Should a runtime hide the handle, plain 'data' events do the same job slower.
+ * throughput; writing through the handle skips it on the way out, another 10 % of the processor time of one GET. Should
+ * a runtime hide the handle, or want to be called otherwise, plain 'data' events and `write` do the same job slower.
  */
 import type { Buffer } from 'node:buffer';
 import net from 'node:net';
+
+/** What is used of libuv's handle as Node 26 wraps it. */
+type Handle = {
+  readonly fd?: number;
+  readonly writeQueueSize?: number;
+  /** 0: the kernel has taken all. Negative: an errno. Else the request of a write that goes on. */
+  writeBuffer: (request: null, bytes: Buffer) => number | WriteRequest;
+};
+
+type WriteRequest = { handle: Handle; buffer: Buffer; oncomplete: () => void; writeStatus: number | null };
+
+/** Whether this runtime's streams write with a null request; found out at the first write of the thread. */
+let writesWithoutRequest: boolean | undefined;
 
 /** Called with the bytes that have just been read: `bytes[0, length)`, good until it returns. */
 export type OnRead = (length: number, bytes: Buffer) => void;
@@ -42,10 +57,53 @@ function openPlainSocket(accepted: net.Socket, onRead: OnRead): net.Socket {
 
 /** The file descriptor behind a socket, -1 where the platform has none. */
 export function fileDescriptorOf(socket: net.Socket): number {
-  return (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+  return handleOf(socket)?.fd ?? -1;
 }
 
 /** Bytes that were written to a socket and that the kernel has not taken yet, to the byte; `writableLength` counts whole writes. */
 export function unsentBytesOf(socket: net.Socket): number {
-  return (socket as unknown as { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
+  return handleOf(socket)?.writeQueueSize ?? 0;
+}
+
+/**
+ * Writes bytes of which nothing may wait before them. True when the kernel has taken all; false when the rest goes out
+ * later: then the bytes must stay as they are, and `onSent` is called when that is over. A broken socket is destroyed.
+ */
+export function writeAtOnce(socket: net.Socket, bytes: Buffer, onSent: () => void): boolean {
+  const handle = handleOf(socket);
+  if (handle === undefined || handle === null) return true;
+  if (writesWithoutRequest !== true) return writeThroughStream(socket, handle, bytes, onSent);
+  const result = handle.writeBuffer(null, bytes);
+  if (result === 0) return true;
+  if (typeof result === 'number') {
+    socket.destroy();
+    return true;
+  }
+  // What the stream would do: keep the bytes, and hear of the end, which may have come already.
+  result.handle = handle;
+  result.buffer = bytes;
+  result.oncomplete = onSent;
+  if (result.writeStatus === null) return false;
+  onSent();
+  return true;
+}
+
+function writeThroughStream(socket: net.Socket, handle: Handle, bytes: Buffer, onSent: () => void): boolean {
+  if (writesWithoutRequest === undefined) watchFirstWrite(handle);
+  socket.write(bytes, onSent);
+  return socket.writableLength === 0;
+}
+
+/** Looks at how the stream itself calls the handle, once: by the prototype's method from then on. */
+function watchFirstWrite(handle: Handle): void {
+  const inherited = handle.writeBuffer;
+  handle.writeBuffer = (request, bytes) => {
+    writesWithoutRequest = request === null;
+    Reflect.deleteProperty(handle, 'writeBuffer');
+    return inherited.call(handle, request, bytes);
+  };
+}
+
+function handleOf(socket: net.Socket): Handle | null | undefined {
+  return (socket as unknown as { _handle?: Handle | null })._handle;
 }

@@ -52,11 +52,16 @@ export type Connection = {
   /** A reply comes later, or this turn's share is used up: commands wait. */
   isSuspended: boolean;
   isRunning: boolean;
+  /** Nothing is read, because commands wait and there are enough of them. */
+  isInputPaused: boolean;
   /** The client has closed its side: no more input. */
   inputEnded: boolean;
   isDestroyed: boolean;
   /** Writes that wait behind others because the client does not read as fast as it asks. */
   queuedWrites: number;
+  /** Bytes of a write past the stream that the kernel has not taken yet, at the most; and what ends it. */
+  directBytes: number;
+  readonly onSent: () => void;
   /** What of the output the kernel had not taken at the latest look; it becomes less while the client reads. */
   unsentBytes: number;
   /** Since when the output is above the soft limit, 0 while it is not. */

@@ -173,9 +173,14 @@ function createConnection(
     isDirty: false,
     isSuspended: false,
     isRunning: false,
+    isInputPaused: false,
     inputEnded: false,
     isDestroyed: false,
     queuedWrites: 0,
+    directBytes: 0,
+    onSent: () => {
+      connection.directBytes = 0;
+    },
     unsentBytes: 0,
     overSoftLimitSinceMs: 0,
   };
@@ -226,7 +231,7 @@ function checkConnections(serving: Serving): void {
     if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && !connection.isSuspended) {
       counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
-    } else if (connection.socket.writableLength > 0) checkOutputLimit(connection, nowMs);
+    } else if (unreadBytes(connection) > 0) checkOutputLimit(connection, nowMs);
     else connection.overSoftLimitSinceMs = 0;
   }
 }

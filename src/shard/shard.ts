@@ -73,6 +73,9 @@ export type ShardOptions = {
   readonly lfuLogFactor: number;
   readonly lfuDecayMinutes: number;
   readonly holdSampling: number;
+  /** The secret of the key hash; two words that nothing else is made of. */
+  readonly hashKey: readonly [number, number];
+  /** Where the shard's draws begin; not 0. */
   readonly seed: number;
   readonly nowMs: number;
 };
@@ -110,8 +113,8 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
   control[LFU_DECAY_MINUTES] = options.lfuDecayMinutes;
   control[HOLD_SAMPLING] = options.holdSampling;
   control[RANDOM_STATE] = options.seed;
-  control[HASH_KEY_0] = Math.imul(options.seed, 0x9e3779b1);
-  control[HASH_KEY_1] = ~options.seed;
+  control[HASH_KEY_0] = options.hashKey[0];
+  control[HASH_KEY_1] = options.hashKey[1];
   new Float64Array(buffers.numbers)[LIMIT_BYTES] = options.limitBytes;
   return buffers;
 }

@@ -25,6 +25,7 @@ export function createShards(config: Config, clock: Clock, seed: () => number): 
       lfuLogFactor: config.lfuLogFactor,
       lfuDecayMinutes: config.lfuDecayTime,
       holdSampling: config.lockHoldSampling,
+      hashKey: [seed(), seed()],
       seed: seed(),
       nowMs: clock.wallMs(),
     });

@@ -42,8 +42,8 @@ function engineBus(bus: Bus): EngineBus {
   return {
     publish: (topic, payload) => publish(bus, topic, payload),
     requestAll: (topic, payload) => requestAll(bus, topic, payload),
-    requestMain: async (topic, payload) => {
-      const reply = await requestFrom(bus, MAIN_THREAD_ID, topic, payload);
+    requestMain: async (topic, payload, waitMs) => {
+      const reply = await requestFrom(bus, MAIN_THREAD_ID, topic, payload, waitMs);
       if (reply === undefined) throw new Error(`the main thread does not answer '${topic}'`);
       return reply;
     },

@@ -1,6 +1,6 @@
 /** LCS: its three kinds of answer, its options, and what becomes of large values. */
-import { setImmediate } from 'node:timers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 let harness: Harness;
@@ -96,17 +96,19 @@ describe('LCS', () => {
     expect(harness.deferredReplies).toEqual([`$3000\r\n${text}\r\n`]);
   });
 
-  it('lets other clients in between the slices of a large one', async () => {
+  it('answers why a large one was not found', async () => {
     harness = createHarness();
-    let turns = 0;
-    const count = () => {
-      turns += 1;
-      if (harness.deferredReplies.length === 0) setImmediate(count);
-    };
     harness.run('MSET', 'a', 'x'.repeat(8000), 'b', 'y'.repeat(9000));
+    harness.engine.bus.handle(TOPIC_JOB_SUBSEQUENCE, () => ({ ok: false, reason: 'no room' }));
     expect(harness.run('LCS', 'a', 'b', 'LEN')).toBe('');
-    setImmediate(count);
-    await expect.poll(() => harness.deferredReplies, { interval: 1 }).toEqual([':0\r\n']);
-    expect(turns).toBeGreaterThan(10);
+    await expect.poll(() => harness.deferredReplies, { interval: 1 }).toEqual(['-ERR LCS: no room\r\n']);
+    harness.engine.bus.handle(TOPIC_JOB_SUBSEQUENCE, () => {
+      throw new Error('too late');
+    });
+    expect(harness.run('LCS', 'a', 'b', 'LEN')).toBe('');
+    await expect
+      .poll(() => harness.deferredReplies[1], { interval: 1 })
+      .toBe('-ERR LCS: no answer in time; the log has the reason\r\n');
+    expect(harness.log).toEqual(["'job-subsequence' was not answered: Error: too late"]);
   });
 });

@@ -2,12 +2,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  advanceSubsequence,
-  createSubsequence,
-  subsequenceLength,
-  visitMatches,
-} from '../../src/commands/strings-subsequence.ts';
+import { findSubsequence } from '../../src/commands/strings-subsequence.ts';
 
 const span = (text: string) => {
   const bytes = Buffer.from(`<${text}>`);
@@ -20,44 +15,45 @@ describe('the longest common subsequence', () => {
     for (let i = 0; texts[i].length < 5; i += 1) texts.push(`${texts[i]}a`, `${texts[i]}b`);
     for (const first of texts) {
       for (const second of texts)
-        expect(matchesByWords(first, second, 1)).toEqual(matchesByTable(first, second));
+        expect(matchesByWords(first, second)).toEqual(matchesByTable(first, second));
     }
   });
 
   it('is that of the plain table across the borders of words', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'd'), maxLength: 130, size: 'max' });
     fc.assert(
-      fc.property(text, text, fc.integer({ min: 0, max: 200 }), (first, second, rowsMax) => {
-        expect(matchesByWords(first, second, rowsMax)).toEqual(matchesByTable(first, second));
+      fc.property(text, text, (first, second) => {
+        expect(matchesByWords(first, second)).toEqual(matchesByTable(first, second));
       }),
       { numRuns: 400 },
     );
     for (const length of [29, 30, 31, 59, 60, 61]) {
       const [first, second] = ['a'.repeat(length), 'a'.repeat(length)];
-      expect(matchesByWords(first, second, 7)).toEqual(matchesByTable(first, second));
+      expect(matchesByWords(first, second)).toEqual(matchesByTable(first, second));
     }
   });
 
-  it('has the same length when the rows are not kept', () => {
+  it('has the same length, and no places, when only the length is wanted', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 100, size: 'max' });
     fc.assert(
       fc.property(text, text, (first, second) => {
-        const table = createSubsequence(span(first), span(second), false);
-        advanceSubsequence(table, first.length);
-        expect(subsequenceLength(table)).toBe(matchesByTable(first, second).length);
-        expect(table.rows.length).toBe(table.words);
+        const { length, firstPlaces, secondPlaces } = findSubsequence({
+          first: span(first),
+          second: span(second),
+          wantsPlaces: false,
+        });
+        expect(length).toBe(matchesByTable(first, second).length);
+        expect([firstPlaces.length, secondPlaces.length]).toEqual([0, 0]);
       }),
     );
   });
 });
 
-function matchesByWords(first: string, second: string, rowsMax: number): number[][] {
-  const table = createSubsequence(span(first), span(second), true);
-  while (advanceSubsequence(table, rowsMax));
-  const matches: number[][] = [];
-  visitMatches(table, (row, column) => matches.push([row, column]));
-  expect(subsequenceLength(table)).toBe(matches.length);
-  return matches;
+function matchesByWords(first: string, second: string): number[][] {
+  const request = { first: span(first), second: span(second), wantsPlaces: true };
+  const { length, firstPlaces, secondPlaces } = findSubsequence(request);
+  expect([firstPlaces.length, secondPlaces.length]).toEqual([length, length]);
+  return Array.from(firstPlaces, (row, index) => [row, secondPlaces[index]]);
 }
 
 /** As redis-server does it. */

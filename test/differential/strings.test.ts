@@ -102,7 +102,7 @@ describeWithRedis('the string commands answer as redis-server', () => {
     await expectSameReplies(commands, 3);
   });
 
-  it('LCS of values around the sizes at which its work is cut into pieces', async () => {
+  it('LCS of values around the sizes at which it becomes a job', async () => {
     const text = (bytes: number, step: number) =>
       Buffer.from(Array.from({ length: bytes }, (_, i) => 97 + ((((i * i) >> 3) * step) % 7)));
     const commands: Command[] = [];

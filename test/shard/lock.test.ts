@@ -31,7 +31,14 @@ type World = { readonly buffers: ShardBuffers; readonly shard: Shard; readonly w
 
 function createWorld(): World {
   const limits = { capacityBytes: 2 ** 20, limitBytes: 2 ** 20, keysMax: 0, policy: 1, databases: 1 };
-  const rest = { lfuLogFactor: 10, lfuDecayMinutes: 1, holdSampling: 4, seed: 5, nowMs: START_MS };
+  const rest = {
+    lfuLogFactor: 10,
+    lfuDecayMinutes: 1,
+    holdSampling: 4,
+    hashKey: [5, 6] as const,
+    seed: 5,
+    nowMs: START_MS,
+  };
   const buffers = createShardBuffers({ ...limits, ...rest });
   const shard = openShard(buffers, 0, MAIN, systemClock);
   formatShard(shard, START_MS);

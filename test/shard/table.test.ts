@@ -190,7 +190,14 @@ describe('table, when the index arena is full', () => {
   /** A shard whose limit is far above what its index can hold. */
   function createNarrow(policy?: number): Shard {
     const options = { limitBytes: 64 * 2 ** 20, capacityBytes: 64 * 2 ** 20, keysMax: 0, databases: 2 };
-    const rest = { lfuLogFactor: 10, lfuDecayMinutes: 1, holdSampling: 64, seed: 77, nowMs: START_MS };
+    const rest = {
+      lfuLogFactor: 10,
+      lfuDecayMinutes: 1,
+      holdSampling: 64,
+      hashKey: [77, 78] as const,
+      seed: 77,
+      nowMs: START_MS,
+    };
     const buffers = createShardBuffers({ policy: policy ?? 1, ...options, ...rest });
     const narrow = openShard({ ...buffers, groups: new SharedArrayBuffer(40 * 1024) }, 0, 1, stillClock);
     formatShard(narrow, START_MS);

@@ -52,6 +52,7 @@ const OPTIONS: ShardOptions = {
   lfuLogFactor: 10,
   lfuDecayMinutes: 1,
   holdSampling: 64,
+  hashKey: [0x0c5e_11a7, 0x51de_ca7e] as const,
   seed: 20_260_101,
   nowMs: START_MS,
 };

@@ -12,6 +12,8 @@ import '../../src/commands/families.ts';
 import { findByName } from '../../src/commands/registry.ts';
 import type { Deferred, Session } from '../../src/commands/session.ts';
 import { REPLY_ON } from '../../src/commands/session.ts';
+import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
+import { findSubsequence, type SubsequenceRequest } from '../../src/commands/strings-subsequence.ts';
 import { currentSurroundings } from '../../src/config/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCountersBuffer, openCounters } from '../../src/metrics/counters.ts';
@@ -61,6 +63,7 @@ export function createHarness({
       lfuLogFactor: config.lfuLogFactor,
       lfuDecayMinutes: config.lfuDecayTime,
       holdSampling: config.lockHoldSampling,
+      hashKey: [1000 + index, 2000 + index],
       seed: 1000 + index,
       nowMs,
     });
@@ -76,6 +79,11 @@ export function createHarness({
   const allCounters = createCountersBuffer(1);
   const log: string[] = [];
   const handlers = new Map<string, (payload: unknown) => unknown>();
+  // Jobs run in place.
+  handlers.set(TOPIC_JOB_SUBSEQUENCE, (request) => ({
+    ok: true,
+    result: findSubsequence(request as SubsequenceRequest),
+  }));
   const engine: Engine = {
     threadId: 1,
     workerIndex: 0,

@@ -31,6 +31,7 @@ export function createTestShard(options: Partial<ShardOptions> = {}): Shard {
     lfuLogFactor: 10,
     lfuDecayMinutes: 1,
     holdSampling: 64,
+    hashKey: [0x0c5e_11a7, 0x51de_ca7e],
     seed: 20_260_101,
     nowMs: START_MS,
     ...options,

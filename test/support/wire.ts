@@ -30,10 +30,10 @@ const INBOX_BYTES = 64 * 1024;
 const LINE_FEED = 10;
 const CHILDREN_PER_ITEM: Readonly<Record<string, number>> = { '*': 1, '~': 1, '>': 1, '%': 2 };
 
-/** Resolves when connected. With `allowHalfOpen` the server's closing does not close our side. */
-export function openWire(port: number, allowHalfOpen = false): Promise<Wire> {
+/** Resolves when connected. */
+export function openWire(port: number): Promise<Wire> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen, noDelay: true });
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     socket.once('connect', () => resolve(createWire(socket)));
     socket.once('error', reject);
   });
