@@ -9,6 +9,8 @@ import { openFilesMax } from './base/open-files.ts';
 import { randomSeed } from './base/random.ts';
 import type { Engine } from './commands/engine.ts';
 import { readEngine, tickRates } from './commands/engine-reading.ts';
+// Without them, the calls of commands have no names in the metrics.
+import './commands/families.ts';
 import { installServerTopics } from './commands/server-topics.ts';
 import { applyDirectives, type Config } from './config/config.ts';
 import { JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';

@@ -12,7 +12,7 @@ export const REPLY_SKIP_NEXT = 2;
 export const REPLY_SKIP = 3;
 
 /** What commands may ask of the connection that they serve. */
-type SessionConnection = {
+export type SessionConnection = {
   /** Holds back this client's next commands until the reply is there. */
   readonly defer: () => Deferred;
   /** Closes the connection behind the replies written so far. */

@@ -18,7 +18,7 @@ const WORD_MASK = (1 << COLUMNS_PER_WORD) - 1;
 const BYTE_VALUES = 256;
 
 /** A span of bytes, which may be shared memory. */
-export type ByteSpan = { readonly bytes: Uint8Array; readonly start: number; readonly end: number };
+type ByteSpan = { readonly bytes: Uint8Array; readonly start: number; readonly end: number };
 
 /** What to find. Plain data, so that it can be a job's input. */
 export type SubsequenceRequest = {

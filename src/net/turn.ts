@@ -11,7 +11,7 @@ import { assert } from '../base/assert.ts';
 import type { Engine } from '../commands/engine.ts';
 import '../commands/families.ts';
 import { findByName } from '../commands/registry.ts';
-import { REPLY_ON, type Session } from '../commands/session.ts';
+import { REPLY_ON, type Session, type SessionConnection } from '../commands/session.ts';
 import {
   CONNECTION_CHECK_MS,
   HOUSEKEEPING_BURST_MS,
@@ -29,6 +29,9 @@ import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts'
 import type { Connection, Serving } from './serving.ts';
 
 const MS_PER_SECOND = 1000;
+
+/** Who has connected, as it is known at once. */
+type Peer = Pick<Session, 'address' | 'localAddress' | 'fileDescriptor' | 'isUnixSocket'>;
 
 /** Ids stay exact: 2^53 allows for a million generations of 256 workers. */
 const CLIENTS_PER_GENERATION = 2 ** 25;
@@ -83,7 +86,8 @@ export function adoptSocket(serving: Serving, accepted: Socket, isUnixSocket: bo
   const socket = openRawSocket(accepted, serving.readBuffer, (length, bytes) =>
     receive(connection, length, bytes),
   );
-  const connection = createConnection(serving, socket, address, localAddress, isUnixSocket);
+  const peer = { address, localAddress, fileDescriptor: fileDescriptorOf(socket), isUnixSocket };
+  const connection = createConnection(serving, socket, peer);
   serving.connections.set(connection.session.id, connection);
   engine.sessions.set(connection.session.id, connection.session);
   engine.counters[CONNECTIONS_ACCEPTED] += 1;
@@ -111,59 +115,25 @@ export function stopServing(serving: Serving): Promise<void> {
   return Promise.all(closing).then(() => undefined);
 }
 
-function createConnection(
-  serving: Serving,
-  socket: Socket,
-  address: string,
-  localAddress: string,
-  isUnixSocket: boolean,
-): Connection {
-  const { engine } = serving;
-  const nowMs = engine.wallMs();
-  const authenticated = engine.config.requirepass === '';
-  const session: Session = {
-    id: serving.nextClientNumber * engine.workerCount + engine.workerIndex + 1,
-    connection: {
-      defer: () => deferOutput(connection),
-      closeAfterReply: () => {
-        session.closing = true;
-      },
-      destroy: () => {
-        session.closing = true;
-        socket.destroy();
-      },
-      queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
-      queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
-      outputBytes: () => unreadBytes(connection),
+function createConnection(serving: Serving, socket: Socket, peer: Peer): Connection {
+  const session = createSession(serving, peer, {
+    defer: () => deferOutput(connection),
+    closeAfterReply: () => {
+      session.closing = true;
     },
-    address,
-    localAddress,
-    fileDescriptor: fileDescriptorOf(socket),
-    createdAtMs: nowMs,
-    isUnixSocket,
-    lastActiveMs: nowMs,
-    database: 0,
-    protocol: 2,
-    authenticated,
-    user: 'default',
-    name: '',
-    libraryName: '',
-    libraryVersion: '',
-    replyMode: REPLY_ON,
-    noTouch: false,
-    noEvict: false,
-    lastCommand: 'NULL',
-    commandsProcessed: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    closing: false,
-  };
-  serving.nextClientNumber += 1;
+    destroy: () => {
+      session.closing = true;
+      socket.destroy();
+    },
+    queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
+    queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
+    outputBytes: () => unreadBytes(connection),
+  });
   const connection: Connection = {
     serving,
     socket,
     session,
-    bounds: requestBounds(engine.config.protoMaxBulkLen, authenticated),
+    bounds: requestBounds(serving.engine.config.protoMaxBulkLen, session.authenticated),
     request: undefined,
     pending: undefined,
     pendingStart: 0,
@@ -185,6 +155,35 @@ function createConnection(
     overSoftLimitSinceMs: 0,
   };
   return connection;
+}
+
+function createSession(serving: Serving, peer: Peer, connection: SessionConnection): Session {
+  const { engine } = serving;
+  const nowMs = engine.wallMs();
+  const id = serving.nextClientNumber * engine.workerCount + engine.workerIndex + 1;
+  serving.nextClientNumber += 1;
+  return {
+    ...peer,
+    id,
+    connection,
+    createdAtMs: nowMs,
+    lastActiveMs: nowMs,
+    database: 0,
+    protocol: 2,
+    authenticated: engine.config.requirepass === '',
+    user: 'default',
+    name: '',
+    libraryName: '',
+    libraryVersion: '',
+    replyMode: REPLY_ON,
+    noTouch: false,
+    noEvict: false,
+    lastCommand: 'NULL',
+    commandsProcessed: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    closing: false,
+  };
 }
 
 /** A peer that is gone already has no address any more. */

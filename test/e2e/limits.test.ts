@@ -135,12 +135,14 @@ describe('timeout', () => {
       reader.socket.once('data', () => reader.socket.pause());
       reader.socket.resume();
     }, 20);
-    let isClosed = false;
-    void idle.closed.then(() => {
-      isClosed = true;
+    let isOver = false;
+    const both = Promise.all([idle.closed, waiting.reply()]).then(([, reply]) => {
+      isOver = true;
+      return reply;
     });
-    await eventually(async () => (await wire.ask('PING')) === '+PONG' && isClosed);
-    expect(await waiting.reply()).toBe('+OK');
+    await eventually(async () => (await wire.ask('PING')) === '+PONG' && isOver);
+    expect(await both).toBe('+OK');
+    await configSet('timeout', '0');
     clearInterval(slowly);
     reader.socket.resume();
     expect((await reader.take(24 * LONG_REPLY_BYTES)).length).toBe(24 * LONG_REPLY_BYTES);

@@ -133,7 +133,7 @@ describe('the job pool', () => {
 });
 
 describe('the server', () => {
-  const BYTES = 100_000;
+  const BYTES = 60_000;
 
   async function startWithLargeValues(): Promise<DistcacheServer> {
     server = await startDistcache(['--workers', '1', '--proto-max-bulk-len', '1000gb']);
