@@ -4,13 +4,14 @@
  * Runs on every thread, under the shard's lock. lru is exact; ttl takes the nearest deadline of the earliest bucket;
  * lfu takes the least used of a random group of about 24 entries (redis-server samples 5).
  */
-import { allocate, BLOCK_CELLS_MAX, usedCells } from './arena.ts';
+import { allocate, BLOCK_CELLS_MAX, release, usedCells } from './arena.ts';
 import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
 import { expiresAt } from './entry.ts';
 import { earliestBucket, nextInBucket } from './expiry.ts';
 import {
   CELL_BYTES,
+  COMPACTION_HAND,
   EVICTED_IDLE_SECONDS,
   EVICTED_KEYS,
   HEAD_ALL,
@@ -67,15 +68,27 @@ export function reserveBlock(shard: Shard, cells: number, nowMs: number): number
   const { entries } = shard;
   if (cells > BLOCK_CELLS_MAX || cells * CELL_BYTES + INDEX_BYTES_MIN > shard.numbers[LIMIT_BYTES])
     return NONE;
+  let isCompacted = false;
   for (;;) {
     if (hasRoom(shard, cells)) {
       const ref = allocate(entries, cells);
-      if (ref !== NONE) return ref;
-      if (compact(shard, cells)) continue;
+      if (ref !== NONE) {
+        if (isCompacted) shard.control[COMPACTION_HAND] = ref;
+        return ref;
+      }
+      isCompacted = compact(shard, cells);
+      if (isCompacted) continue;
     }
     if (evictOne(shard, nowMs)) continue;
-    if (!hasRoom(shard, cells) || !compactAtLast(shard, cells)) return NONE;
+    isCompacted = hasRoom(shard, cells) && compactAtLast(shard, cells);
+    if (!isCompacted) return NONE;
   }
+}
+
+/** Gives back a block that was reserved and became no entry after all. */
+export function giveUpBlock(shard: Shard, ref: number): void {
+  if (shard.control[COMPACTION_HAND] === ref) shard.control[COMPACTION_HAND] = NONE;
+  release(shard.entries, ref);
 }
 
 /** Evicts until one more key may come; false when the limit on keys stands in its way. */

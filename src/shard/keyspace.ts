@@ -6,7 +6,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { copyBytes } from '../base/bytes.ts';
-import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, release, resizeInPlace } from './arena.ts';
+import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, resizeInPlace } from './arena.ts';
 import { tableFor } from './databases.ts';
 import {
   clockOf,
@@ -25,7 +25,7 @@ import {
   writeExpiresAt,
   writeLsn,
 } from './entry.ts';
-import { admitKey, evictOne, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
+import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
 import { scheduleEntry } from './expiry.ts';
 import {
   CELL_BYTES,
@@ -297,7 +297,7 @@ function createString(
     if (evictOne(shard, nowMs)) continue;
     entries.words[word + SHAPE] = 0;
     control[WRITING] = NONE;
-    release(entries, ref);
+    giveUpBlock(shard, ref);
     return NONE;
   }
   control[KEYS_LIVE] += 1;

@@ -93,6 +93,7 @@ export const LFU_DECAY_MINUTES = 25;
 export const HASH_KEY_0 = 26;
 export const HASH_KEY_1 = 27;
 export const MIGRATION_CURSOR = 29;
+export const COMPACTION_HAND = 35;
 export const RANDOM_STATE = 30;
 export const HOLD_SAMPLING = 31;
 export const REPAIRS = 32;

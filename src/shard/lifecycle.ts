@@ -7,6 +7,7 @@ import { allocate, blockCells, release } from './arena.ts';
 import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
 import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import {
+  COMPACTION_HAND,
   EXPIRED_KEYS,
   EXPIRES_AT_MS_MAX,
   KEYS_DOOMED,
@@ -72,6 +73,7 @@ export function expireEntry(shard: Shard, ref: number, hash: number): void {
 export function detachEntry(shard: Shard, ref: number): void {
   const { control, entries } = shard;
   if (control[MIGRATION_CURSOR] === ref) control[MIGRATION_CURSOR] = olderThan(entries, ref);
+  if (control[COMPACTION_HAND] === ref) control[COMPACTION_HAND] = NONE;
   unlinkEntry(entries.words, ref);
   if (expiresAt(entries, ref) !== 0) {
     unscheduleEntry(shard, ref);
@@ -123,6 +125,7 @@ export function moveEntry(shard: Shard, from: number): boolean {
   if (control[PROTECTED] === from) control[PROTECTED] = to;
   if (control[PROTECTED_SOURCE] === from) control[PROTECTED_SOURCE] = to;
   if (control[MIGRATION_CURSOR] === from) control[MIGRATION_CURSOR] = to;
+  if (control[COMPACTION_HAND] === from) control[COMPACTION_HAND] = NONE;
   words[first + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
   return true;
 }

@@ -10,6 +10,7 @@ import { type Arena, arenaBytesFor, formatArena, openArena } from './arena.ts';
 import { startWheel } from './expiry.ts';
 import {
   CELL_BYTES,
+  COMPACTION_HAND,
   DATABASE_TABLES,
   DATABASES,
   EXPIRING_LIVE,
@@ -161,6 +162,7 @@ export function formatIndex(shard: Shard, nowMs: number): void {
   control[PROTECTED_SOURCE] = NONE;
   control[WRITING] = NONE;
   control[MIGRATION_CURSOR] = NONE;
+  control[COMPACTION_HAND] = NONE;
   control[EXPIRING_LIVE] = 0;
   formatRecency(shard);
   startWheel(shard, nowMs);
