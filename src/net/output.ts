@@ -36,7 +36,7 @@ export function scheduleTurnEnd(serving: Serving): void {
 }
 
 /** Writes a connection's replies to its socket. If the kernel does not take them all, the buffer is theirs. */
-export function sendOutput(connection: Connection): void {
+function sendOutput(connection: Connection): void {
   const { serving, socket, outputStart, outputEnd } = connection;
   connection.outputStart = 0;
   connection.outputEnd = 0;

@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { requestBytes } from './request-bytes.ts';
 
 /** Lines keep their first character (`+OK`, `:1`, `-ERR ...`, `_`); bulk strings are their bytes; maps are flat. */
-export type Reply = string | Buffer | null | readonly Reply[];
+type Reply = string | Buffer | null | readonly Reply[];
 
 export type Wire = {
   readonly socket: Socket;
