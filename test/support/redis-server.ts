@@ -20,7 +20,7 @@ export type RedisServer = { port: number; stop(): Promise<void> };
 const redisServerPath = findOnPath('redis-server');
 
 /** Whether redis-server is on the PATH of this process. */
-export const redisServerPresent: boolean = redisServerPath !== undefined;
+const redisServerPresent: boolean = redisServerPath !== undefined;
 
 /** A `describe` that compares with redis-server: skipped, with the reason in its name, where there is none. */
 export function describeWithRedis(name: string, body: () => void): void {
