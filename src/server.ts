@@ -114,10 +114,11 @@ function limitClients({ config, log }: ServerOptions): void {
 
 /** The memory that all threads share. It goes with the process. */
 function createProcessBoot({ config, clock }: ServerOptions): ProcessBoot {
+  const shardBuffers = createShards(config, clock, randomSeed);
   return {
     workerCount: config.workers,
-    shardBuffers: createShards(config, clock, randomSeed),
-    slotTable: createSlotTable(config.workers),
+    shardBuffers,
+    slotTable: createSlotTable(shardBuffers.length),
     counters: createCountersBuffer(1 + config.workers),
     config,
     startedAtMs: clock.wallMs(),

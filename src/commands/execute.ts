@@ -4,7 +4,7 @@
  * Runs on the thread of the connection. Nothing here allocates, awaits or throws on the way of a good command.
  */
 import { spanText } from '../base/bytes.ts';
-import { WORKERS_MAX } from '../config/limits.ts';
+import { SHARDS_MAX } from '../config/limits.ts';
 import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES, INTERNAL_ERRORS } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
@@ -27,7 +27,7 @@ const QUOTED_CHARACTERS_MAX = 128;
 const MINUS = 45;
 
 /** Which shards the running command locks, one byte each, and the bytes that it may add to each. One per thread. */
-const locking = { wanted: new Uint8Array(WORKERS_MAX), needs: new Float64Array(WORKERS_MAX) };
+const locking = { wanted: new Uint8Array(SHARDS_MAX), needs: new Float64Array(SHARDS_MAX) };
 
 /** Executes the command in `call`'s arguments (there is at least one) and appends its reply. */
 export function executeCall(call: Call): void {

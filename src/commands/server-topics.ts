@@ -13,7 +13,7 @@ import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { changePolicy } from '../shard/migration.ts';
 import { policyNumber } from '../shard/policy.ts';
 import type { Shard } from '../shard/shard.ts';
-import { keysMaxOf, shareOf } from '../shard/shares.ts';
+import { keysMaxOf, ownsShard, shareOf } from '../shard/shares.ts';
 import type { Engine } from './engine.ts';
 
 /** To all, no payload: CONFIG RESETSTAT. */
@@ -30,12 +30,14 @@ export function installServerTopics(engine: Engine): void {
 }
 
 /**
- * Puts the configuration in force in the shard that this thread owns: at its start, and after each change. A limit that
+ * Puts the configuration in force in the shards that this thread owns: at its start, and after each change. A limit that
  * fell is reached in slices after the return.
  */
 export function applyLiveConfig(engine: Engine): void {
-  const shard = ownShard(engine);
-  if (shard === undefined) return;
+  for (const shard of ownShards(engine)) applyToShard(engine, shard);
+}
+
+function applyToShard(engine: Engine, shard: Shard): void {
   const { config } = engine;
   const { control } = shard;
   acquireShard(shard);
@@ -53,9 +55,9 @@ export function applyLiveConfig(engine: Engine): void {
 
 /** One slice, and the rest after other clients' turns. Two of these at once do no harm: both heed the latest limits. */
 function settleLimits(engine: Engine, shard: Shard): void {
-  const { config, workerCount } = engine;
-  const limitBytes = shareOf(config.maxmemory, workerCount, shard.index);
-  const keysMax = keysMaxOf(config.maxkeys, workerCount, shard.index);
+  const { config, shards } = engine;
+  const limitBytes = shareOf(config.maxmemory, shards.length, shard.index);
+  const keysMax = keysMaxOf(config.maxkeys, shards.length, shard.index);
   let more = false;
   acquireShard(shard);
   try {
@@ -68,17 +70,17 @@ function settleLimits(engine: Engine, shard: Shard): void {
 
 function resetStatistics(engine: Engine): void {
   resetCounters(engine.counters);
-  const shard = ownShard(engine);
-  if (shard === undefined) return;
-  acquireShard(shard);
-  try {
-    resetShardTotals(shard);
-  } finally {
-    releaseShard(shard);
+  for (const shard of ownShards(engine)) {
+    acquireShard(shard);
+    try {
+      resetShardTotals(shard);
+    } finally {
+      releaseShard(shard);
+    }
   }
 }
 
-/** Undefined on the main thread. */
-function ownShard({ shards, workerIndex }: Engine): Shard | undefined {
-  return workerIndex < 0 ? undefined : shards[workerIndex];
+/** None on the main thread. */
+function ownShards({ shards, workerIndex, workerCount }: Engine): Shard[] {
+  return shards.filter(({ index }) => ownsShard(workerIndex, workerCount, index));
 }

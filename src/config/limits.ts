@@ -22,6 +22,15 @@ export const ARENA_BYTES_MAX = 8 * GIB;
 /** The least share of `maxmemory` that one worker's shard works with. */
 export const SHARD_MEMORY_BYTES_MIN = 1 * MIB;
 
+/**
+ * Shards: at most so many for each worker, and more than one only where each keeps this much memory and so many keys: a
+ * value must fit into its shard, and the limits of a small cache should not be cut too fine.
+ */
+export const SHARDS_PER_WORKER_MAX = 4;
+export const SHARD_ROOMY_BYTES = 64 * MIB;
+export const SHARD_ROOMY_KEYS = 1024;
+export const SHARDS_MAX = WORKERS_MAX * SHARDS_PER_WORKER_MAX;
+
 /** A shard's lock: spins before a waiter sleeps, and the longest it sleeps before it looks again. */
 export const LOCK_SPINS_MAX = 200;
 export const LOCK_NAP_MS = 20;
@@ -124,4 +133,4 @@ assert(
 assert(RESTART_DELAY_MS_MIN < RESTART_DELAY_MS_MAX, 'the delay of a restart can double');
 assert(RESTART_DELAY_MS_MAX < RESTART_CALM_MS, 'a crash loop is never mistaken for calm');
 assert(STOP_MS_MAX < 2_000, 'a stop leaves time to exit within two seconds');
-assert(WORKERS_MAX <= 2 ** 14, 'every worker can own a slot');
+assert(SHARDS_MAX <= 2 ** 14, 'every shard can own a slot');

@@ -10,9 +10,12 @@ import type { Engine } from '../commands/engine.ts';
 import type { Session } from '../commands/session.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
+import type { Shard } from '../shard/shard.ts';
 
 export type Serving = {
   readonly engine: Engine;
+  /** The shards whose house this worker keeps. */
+  readonly ownShards: readonly Shard[];
   readonly readBuffer: Buffer;
   readonly reply: ReplyWriter;
   readonly call: Call;

@@ -23,6 +23,7 @@ import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN, LIMIT_CUTS 
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
+import { ownsShard } from '../shard/shares.ts';
 import { deferOutput, receive, receiveEnd, requestBounds } from './connection.ts';
 import { checkOutputLimit, endTurn, unreadBytes } from './output.ts';
 import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
@@ -46,6 +47,7 @@ export function startServing(engine: Engine, generation: number): Serving {
   const reply = createReplyWriter(OUTPUT_BUFFER_BYTES);
   const serving: Serving = {
     engine,
+    ownShards: engine.shards.filter(({ index }) => ownsShard(engine.workerIndex, engine.workerCount, index)),
     readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
     reply,
     call: {
@@ -203,21 +205,25 @@ function forget(connection: Connection): void {
   serving.engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
 }
 
-/** One tick of the worker's own shard. Slices for a bounded burst; what is left goes on behind the next reads. */
+/** One tick of the worker's own shards. Slices for a bounded burst; what is left goes on behind the next reads. */
 function keepHouseTurn(serving: Serving): void {
-  const { engine } = serving;
-  const shard = engine.shards[engine.workerIndex];
-  const startedMs = shard.clock.monotonicMs();
-  while (keepHouse(shard, engine.wallMs(), engine.activeExpiry)) {
-    if (shard.clock.monotonicMs() - startedMs < HOUSEKEEPING_BURST_MS) continue;
-    if (serving.isHouseTurnDue || serving.isStopping) return;
-    serving.isHouseTurnDue = true;
-    setImmediate(() => {
-      serving.isHouseTurnDue = false;
-      keepHouseTurn(serving);
-    });
-    return;
+  const { engine, ownShards } = serving;
+  const { clock } = ownShards[0];
+  const startedMs = clock.monotonicMs();
+  let isBehind = true;
+  while (isBehind && clock.monotonicMs() - startedMs < HOUSEKEEPING_BURST_MS) {
+    const nowMs = engine.wallMs();
+    isBehind = false;
+    for (const shard of ownShards) {
+      if (keepHouse(shard, nowMs, engine.activeExpiry)) isBehind = true;
+    }
   }
+  if (!isBehind || serving.isHouseTurnDue || serving.isStopping) return;
+  serving.isHouseTurnDue = true;
+  setImmediate(() => {
+    serving.isHouseTurnDue = false;
+    keepHouseTurn(serving);
+  });
 }
 
 /** Once a second: idle clients, and those whose unread output has stayed above the soft limit too long. */

@@ -28,7 +28,7 @@ export type BusPort = { readonly threadId: number; readonly port: MessagePort };
 /** What all workers of a process share. Buffers are shared; the rest is copied. */
 export type ProcessBoot = {
   readonly workerCount: number;
-  /** By shard index; worker i owns shard i. */
+  /** By shard index; worker i owns shard i, i + workers, and so on (shard/shares.ts). */
   readonly shardBuffers: readonly ShardBuffers[];
   /** Uint16 x 16384: the shard of each slot. */
   readonly slotTable: SharedArrayBuffer;

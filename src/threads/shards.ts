@@ -9,17 +9,17 @@ import { fillSlotTable, type RingOwner } from '../routing/hash-ring.ts';
 import { SLOT_COUNT } from '../routing/slot.ts';
 import { policyNumber } from '../shard/policy.ts';
 import { createShardBuffers, formatShard, openShard, type ShardBuffers } from '../shard/shard.ts';
-import { keysMaxOf, shareOf } from '../shard/shares.ts';
+import { keysMaxOf, shardCountFor, shareOf } from '../shard/shares.ts';
 import { MAIN_THREAD_ID } from './boot.ts';
 
-/** Reserves and formats one shard for each worker. The kernel commits the memory as it is used. */
+/** Reserves and formats all shards. The kernel commits the memory as it is used. */
 export function createShards(config: Config, clock: Clock, seed: () => number): ShardBuffers[] {
-  const { workers } = config;
-  return Array.from({ length: workers }, (_, index) => {
+  const shards = shardCountFor(config.workers, config.maxmemory, config.maxkeys);
+  return Array.from({ length: shards }, (_, index) => {
     const buffers = createShardBuffers({
-      capacityBytes: shareOf(config.maxmemoryReserved, workers, index),
-      limitBytes: shareOf(config.maxmemory, workers, index),
-      keysMax: keysMaxOf(config.maxkeys, workers, index),
+      capacityBytes: shareOf(config.maxmemoryReserved, shards, index),
+      limitBytes: shareOf(config.maxmemory, shards, index),
+      keysMax: keysMaxOf(config.maxkeys, shards, index),
       policy: policyNumber(config.maxmemoryPolicy),
       databases: config.databases,
       lfuLogFactor: config.lfuLogFactor,

@@ -1,7 +1,7 @@
 /** Tests of the shares that shards have of the process's limits. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keysMaxOf, shareOf } from '../../src/shard/shares.ts';
+import { keysMaxOf, ownsShard, shardCountFor, shareOf } from '../../src/shard/shares.ts';
 
 const indices = (parts: number) => Array.from({ length: parts }, (_, index) => index);
 
@@ -36,5 +36,32 @@ describe('the key limits of shards', () => {
 
   it('fit in the word that holds them', () => {
     expect(keysMaxOf(Number.MAX_SAFE_INTEGER, 1, 0)).toBe(2 ** 31 - 1);
+  });
+});
+
+describe('the number of shards', () => {
+  const GIB = 2 ** 30;
+
+  it('is one for one worker, whatever the memory, so that eviction is exact for the whole cache', () => {
+    expect(shardCountFor(1, 100 * GIB, 0)).toBe(1);
+  });
+
+  it('is four for each of several workers when each shard has room', () => {
+    expect(shardCountFor(2, 4 * GIB, 0)).toBe(8);
+    expect(shardCountFor(16, 64 * GIB, 0)).toBe(64);
+  });
+
+  it('is one for each worker where memory or keys are few, and between where they are neither', () => {
+    expect(shardCountFor(4, GIB / 4, 0)).toBe(4);
+    expect(shardCountFor(2, 4 * GIB, 5)).toBe(2);
+    expect(shardCountFor(2, 2 * 2 * 64 * 2 ** 20, 0)).toBe(4);
+    expect(shardCountFor(2, 4 * GIB, 2 * 3 * 1024)).toBe(6);
+  });
+
+  it('gives every shard exactly one owner', () => {
+    for (let shard = 0; shard < 12; shard += 1) {
+      const owners = [0, 1, 2].filter((worker) => ownsShard(worker, 3, shard));
+      expect(owners).toEqual([shard % 3]);
+    }
   });
 });
