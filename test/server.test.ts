@@ -359,7 +359,9 @@ describe('connections', () => {
     const active = await client(server);
     expect(await active.ask('PING')).toBe('+PONG\r\n');
     // The last ones may still be on their way from main to the other worker.
-    await eventually(async () => (await metricTotal(server.httpPort, 'distcache_connections_open')) === count + 1);
+    await eventually(
+      async () => (await metricTotal(server.httpPort, 'distcache_connections_open')) === count + 1,
+    );
     const { value, ms } = await timed(server.stop());
     expect(value).toBe(0);
     expect(ms).toBeLessThan(STOP_MS_MAX);
