@@ -13,6 +13,6 @@ export default defineConfig({
     maxWorkers: Math.min(TEST_PROCESSES_MAX, Math.max(2, availableParallelism())),
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    reporters: ['default', createTestTally(process.env.DISTCACHE_NO_SKIPS === '1')],
+    reporters: ['default', createTestTally(process.env.NO_SKIPPED_TESTS === '1')],
   },
 });

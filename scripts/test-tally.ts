@@ -1,6 +1,6 @@
 /**
  * The last words of a test run: `N passed, N failed`, counted from the run itself, on the last line. Skipped
- * tests are named before it. With DISTCACHE_NO_SKIPS=1 (continuous integration, where everything that a test
+ * tests are named before it. With NO_SKIPPED_TESTS=1 (continuous integration, where everything that a test
  * needs is installed) a skipped test counts as failed.
  */
 import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
