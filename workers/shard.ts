@@ -1,5 +1,5 @@
 /**
- * The entry of a worker thread: serves the connections that main hands over, and owns the shard of its index.
+ * The entry of a worker thread: serves the connections that main hands over, and keeps the house of its own shards.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../src/base/assert.ts';

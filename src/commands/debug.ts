@@ -100,7 +100,7 @@ function debugLog(call: Call): void {
   writeOk(call.reply);
 }
 
-/** On all threads, since each expires the keys of its own shard. Text that is no number is 0, as C's atoi has it. */
+/** On all threads, since each expires the keys of its own shards. Text that is no number is 0, as C's atoi has it. */
 function debugActiveExpiry(call: Call): void {
   const isActive = (Number.parseInt(argumentText(call, 2), 10) || 0) !== 0;
   const deferred = deferReply(call);

@@ -1,5 +1,5 @@
 /**
- * What other threads ask of this one for the commands about the server, and what a thread's own shard takes from a
+ * What other threads ask of this one for the commands about the server, and what a thread's own shards take from a
  * changed configuration.
  *
  * Runs on every thread that has an Engine; shards are touched by their owners.

@@ -3,7 +3,7 @@
  *
  * One `Serving` per worker. A turn is one pass of its event loop: reads run their commands at once and leave replies in
  * the worker's writer; a check-phase callback then sends every connection its stretch. Also the worker's clockwork:
- * expiry and other housekeeping of its own shard, idle timeouts, soft output limits.
+ * expiry and other housekeeping of its own shards, idle timeouts, soft output limits.
  */
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';

@@ -49,11 +49,16 @@ export function holderOf(shard: Shard): number {
   return Atomics.load(shard.control, LOCK) & ~SLEEPERS;
 }
 
-/** Hands a lock over to the calling thread from a holder that is known to be dead. */
+/** Hands a lock over to the calling thread from a holder that is known to be dead; false when that one did not hold it. */
 export function seizeShard(shard: Shard, deadThreadId: number): boolean {
-  const word = Atomics.load(shard.control, LOCK);
-  if ((word & ~SLEEPERS) !== deadThreadId) return false;
-  return Atomics.compareExchange(shard.control, LOCK, word, shard.threadId | SLEEPERS) === word;
+  const { control, threadId } = shard;
+  for (let word = Atomics.load(control, LOCK); (word & ~SLEEPERS) === deadThreadId; ) {
+    const found = Atomics.compareExchange(control, LOCK, word, threadId | SLEEPERS);
+    if (found === word) return true;
+    // A waiter has set its bit in between: the dead one still holds it, and nobody else would free it.
+    word = found;
+  }
+  return false;
 }
 
 function waitForShard(shard: Shard, waitMs: number): boolean {

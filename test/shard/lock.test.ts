@@ -125,6 +125,31 @@ describe('lock', () => {
     expectWhole(shard);
   });
 
+  it('is seized also when a waiter sets its bit just before', () => {
+    const shard = createTestShard();
+    acquireShard({ ...shard, threadId: FIRST });
+    const original = Atomics.compareExchange;
+    let isFirst = true;
+    const waiter = vi.spyOn(Atomics, 'compareExchange').mockImplementation(((
+      control: Int32Array,
+      at: number,
+      from: number,
+      to: number,
+    ) => {
+      if (isFirst) Atomics.or(control, at, 1 << 30);
+      isFirst = false;
+      return original(control, at, from, to);
+    }) as typeof Atomics.compareExchange);
+    try {
+      expect(seizeShard(shard, FIRST)).toBe(true);
+    } finally {
+      waiter.mockRestore();
+    }
+    expect(holderOf(shard)).toBe(shard.threadId);
+    releaseShard(shard);
+    expectWhole(shard);
+  });
+
   it('is seized from the one that is known to be dead, and from nobody else', () => {
     const shard = createTestShard();
     expect(seizeShard(shard, FIRST)).toBe(false);
