@@ -143,9 +143,14 @@ export function allocate(arena: Arena, cells: number): number {
 
 /** Gives a block back and merges it with free neighbours. O(1). */
 export function release(arena: Arena, ref: number): void {
+  releaseRun(arena, ref, arena.words[ref * WORDS_PER_CELL] >>> 2);
+}
+
+/** Gives back used blocks that lie one behind the other, `runCells` in all, as if they were one. O(1). */
+export function releaseRun(arena: Arena, ref: number, runCells: number): void {
   const { words } = arena;
   const header = words[ref * WORDS_PER_CELL];
-  let cells = header >>> 2;
+  let cells = runCells;
   let start = ref;
   words[USED_CELLS] -= cells;
   const behind = ref + cells;

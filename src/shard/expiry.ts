@@ -67,14 +67,18 @@ export function scheduleEntry(shard: Shard, ref: number): void {
 
 /** Takes an entry out of its bucket. O(1). */
 export function unscheduleEntry(shard: Shard, ref: number): void {
+  unscheduleRun(shard, ref, ref, 1);
+}
+
+/** Takes `count` entries out of their bucket, from `first` to `last` as they follow one another in it. O(1). */
+export function unscheduleRun(shard: Shard, first: number, last: number, count: number): void {
   const { words } = shard.entries;
-  const word = ref * WORDS_PER_CELL;
-  const next = words[word + WHEEL_NEXT];
-  const previous = words[word + WHEEL_PREVIOUS];
+  const next = words[last * WORDS_PER_CELL + WHEEL_NEXT];
+  const previous = words[first * WORDS_PER_CELL + WHEEL_PREVIOUS];
   if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = previous;
   if (previous >= 0) words[previous * WORDS_PER_CELL + WHEEL_NEXT] = next;
   else shard.control[WHEEL_HEADS + ~previous] = next;
-  shard.control[EXPIRING_LIVE] -= 1;
+  shard.control[EXPIRING_LIVE] -= count;
 }
 
 /** Mends the links to an entry that has moved to `to`. Its own words were copied. */

@@ -5,14 +5,12 @@
  */
 import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { drainDoomed } from './databases.ts';
-import { expiresAt } from './entry.ts';
-import { isWheelBehind, nextDue, nextInBucket } from './expiry.ts';
+import { removeDue } from './due.ts';
+import { isWheelBehind } from './expiry.ts';
 import { EXPIRY_LAG_MS, EXPIRY_LAG_MS_MAX, KEYS_DOOMED, MIGRATION_CURSOR, NONE } from './layout.ts';
-import { expireEntry } from './lifecycle.ts';
 import { acquireShard, releaseShard } from './lock.ts';
 import { migrateRecency } from './migration.ts';
 import type { Shard } from './shard.ts';
-import { hashOfEntry } from './table.ts';
 
 /** One slice of every duty that has work; true when some is left. Holds the lock for some 100 us at the most. */
 export function keepHouse(shard: Shard, nowMs: number, expires: boolean): boolean {
@@ -30,19 +28,8 @@ export function keepHouse(shard: Shard, nowMs: number, expires: boolean): boolea
 
 /** Removes at most `entriesMax` entries whose time has passed and notes how late; true when more are due. */
 export function expireDue(shard: Shard, nowMs: number, entriesMax: number): boolean {
-  const { numbers, entries } = shard;
-  let lagMs = 0;
-  let left = entriesMax;
-  let ref = nextDue(shard, nowMs, left);
-  while (ref !== NONE && left > 0) {
-    lagMs = Math.max(lagMs, nowMs - expiresAt(entries, ref));
-    // What is behind it in its bucket is mostly due as well: only then is the wheel asked again.
-    const next = nextInBucket(shard, ref);
-    expireEntry(shard, ref, hashOfEntry(shard, ref));
-    left -= 1;
-    if (left === 0) break;
-    ref = next !== NONE && expiresAt(entries, next) < nowMs ? next : nextDue(shard, nowMs, left);
-  }
+  const { numbers } = shard;
+  const lagMs = removeDue(shard, nowMs, entriesMax);
   numbers[EXPIRY_LAG_MS] = lagMs;
   if (lagMs > numbers[EXPIRY_LAG_MS_MAX]) numbers[EXPIRY_LAG_MS_MAX] = lagMs;
   return isWheelBehind(shard, nowMs);

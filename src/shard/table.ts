@@ -119,14 +119,37 @@ export function insertInTable(shard: Shard, table: number, hash: number, ref: nu
 
 /** Takes a reference out. Shrinks the table by at most one group. */
 export function removeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
-  const base = tableBase(table);
+  takeFromTable(shard, table, hash, ref);
+  shrinkTable(shard, table, 1);
+}
+
+/** As `removeFromTable`, for a caller that removes many and then calls `shrinkTable` once. */
+export function takeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
   const { control } = shard;
+  const { words } = shard.groups;
   const index = groupOf(control, table, hash);
   const group = groupAt(shard, table, index);
-  removePlace(shard, table, index, group, placeOf(shard, group, ref));
-  control[base + TABLE_KEYS] -= 1;
-  const groups = groupCount(shard, table);
-  if (groups > 1 && control[base + TABLE_KEYS] < groups * KEYS_PER_GROUP_MIN) mergeGroup(shard, table);
+  const counts = words[group * WORDS_PER_CELL + GROUP_COUNTS];
+  const last = (counts & 0xffff) - 1;
+  const refs = refsOf(words, group);
+  const place = placeOf(shard, group, ref);
+  if (place < last) {
+    words[refs + place] = words[refs + last];
+    writeTag(words, group, place, tagAt(words, group, last));
+  }
+  words[group * WORDS_PER_CELL + GROUP_COUNTS] = counts - 1;
+  if (last === 0 || (counts >>> 16) - last >= SPARE_PLACES_MAX) trimGroup(shard, table, index, group);
+  control[tableBase(table) + TABLE_KEYS] -= 1;
+}
+
+/** Merges groups until the table is no larger than its keys need, `mergesMax` at the most. */
+export function shrinkTable(shard: Shard, table: number, mergesMax: number): void {
+  const keys = shard.control[tableBase(table) + TABLE_KEYS];
+  for (let merges = 0; merges < mergesMax; merges += 1) {
+    const groups = groupCount(shard, table);
+    if (groups <= 1 || keys >= groups * KEYS_PER_GROUP_MIN) return;
+    mergeGroup(shard, table);
+  }
 }
 
 /** Puts another reference in the place of one: the entry has moved, its key has not changed. */
@@ -335,28 +358,15 @@ function resizeGroup(shard: Shard, table: number, index: number, from: number, c
   return to;
 }
 
-function removePlace(shard: Shard, table: number, index: number, group: number, place: number): void {
-  const { words } = shard.groups;
-  const last = countOf(words, group) - 1;
-  if (place < last) {
-    const refs = refsOf(words, group);
-    words[refs + place] = words[refs + last];
-    writeTag(words, group, place, tagAt(words, group, last));
-  }
-  words[group * WORDS_PER_CELL + GROUP_COUNTS] -= 1;
-  trimGroup(shard, table, index, group);
-}
-
+/** Gives back the places that a group does not use, or the whole of an empty one. */
 function trimGroup(shard: Shard, table: number, index: number, group: number): void {
-  const { words } = shard.groups;
-  const count = countOf(words, group);
-  if (count === 0) {
-    placeGroup(shard, table, index, NONE);
-    release(shard.groups, group);
+  const count = countOf(shard.groups.words, group);
+  if (count > 0) {
+    resizeGroup(shard, table, index, group, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
     return;
   }
-  if (capacityOf(words, group) - count < SPARE_PLACES_MAX) return;
-  resizeGroup(shard, table, index, group, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
+  placeGroup(shard, table, index, NONE);
+  release(shard.groups, group);
 }
 
 /** Splits the next group in turn into itself and its image. Without memory it does nothing: groups then hold more. */
