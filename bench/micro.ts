@@ -1,11 +1,13 @@
 /**
  * `npm run bench:micro`: the parts of the server in one process, without sockets. The rows of the original C++ program
- * have its names, and beside each stands what this server does in addition. Rows of the breaker, the log and snapshots
+ * have its names, and beside each stands what this server does in addition. Rows of the breaker and the log
  * come with their features.
  */
 import { CACHE_CASES } from './support/cases-cache.ts';
 import { CONCURRENT_CASES } from './support/cases-concurrent.ts';
+import { LOG_CASES } from './support/cases-log.ts';
 import { PROTOCOL_CASES } from './support/cases-protocol.ts';
+import { SNAPSHOT_CASES } from './support/cases-snapshots.ts';
 import { describeMachine, machineText } from './support/machine.ts';
 import { type Column, markdownTable } from './support/markdown.ts';
 import { measureCase } from './support/measure.ts';
@@ -30,7 +32,7 @@ const COLUMNS: readonly Column[] = [
 await runBenchmark(DEFAULTS, main);
 
 async function main(options: Options<typeof DEFAULTS>): Promise<void> {
-  const all = [...CACHE_CASES, ...CONCURRENT_CASES, ...PROTOCOL_CASES];
+  const all = [...CACHE_CASES, ...CONCURRENT_CASES, ...LOG_CASES, ...PROTOCOL_CASES, ...SNAPSHOT_CASES];
   const cases = all.filter(({ name }) => name.startsWith(options.only));
   if (cases.length === 0)
     throw new BadFlag(`--only ${options.only}: one of ${all.map(({ name }) => name).join(', ')}`);

@@ -9,6 +9,10 @@ const FLUSHED =
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   append: 'The value gets room to grow: as much again as it is long, at most 1 MiB.',
   auth: 'There is one user, `default`, whose password is `requirepass`.',
+  bgrewriteaof:
+    'Takes a snapshot in the background and removes the log before it: the same as BGSAVE, counted apart in INFO. Nothing is forked.',
+  bgsave:
+    'Takes a snapshot in the background, shard by shard in short slices, on at most `snapshot-cpu-share` of a core. Nothing is forked.',
   'client|info':
     "Has 7.2's `lib-name` and `lib-ver`. Fields that mean nothing here (`argv-mem`, `obl`, ...) are 0.",
   'client|kill': 'Reaches the clients of all workers.',
@@ -20,15 +24,15 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   'cluster|keyslot':
     'Answers without a cluster. The other subcommands of CLUSTER answer that cluster support is disabled.',
   command: 'In alphabetical order.',
-  'config|get':
-    'Names that are stored without effect (docs/configuration.md) are answered too: `appendonly` is `yes` although nothing is logged yet.',
+  'config|get': 'Names that are stored without effect (docs/configuration.md) are answered too.',
   'config|resetstat': 'Also zeroes the maxima of lock holds and of the lag of expiry.',
   'config|set':
     'The OK means that every thread has applied it. A lower `maxmemory` is reached in slices afterwards.',
   copy: 'The value is copied: O(bytes).',
   dbsize: 'All shards at one moment.',
   debug:
-    'Needs `enable-debug-command`. HELP, JMAP, LOG, OBJECT, SET-ACTIVE-EXPIRE and SLEEP, which delays its own client only; ' +
+    'Needs `enable-debug-command`. HELP, JMAP, LOADAOF, LOG, OBJECT, RELOAD without NOFLUSH, SET-ACTIVE-EXPIRE and SLEEP, which ' +
+    'delays its own client only; ' +
     'and THROW, WORKER-EXIT, WORKER-THROW, WORKER-DIE-HOLDING-LOCK, which break something to show that it mends.',
   flushall: FLUSHED,
   flushdb: FLUSHED,
@@ -38,7 +42,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'No `latencystats`; `errorstats` is empty; `commandstats` has `calls` only; fields without a number here are left out. ' +
     '`used_memory` is the blocks of entries and index, which is what counts against `maxmemory`.',
   keys: 'Walks in slices of some hundred keys, so others are served meanwhile: what is there throughout is answered, what comes or goes may be.',
-  lastsave: 'The time of the start: nothing is saved yet.',
+  lastsave: 'The time of the start before there was a snapshot.',
   lcs: 'A large table is filled after the turn from copies of the values, without a lock.',
   'memory|stats': '`startup.allocated` is 0.',
   'memory|usage': "The entry's block and 8 bytes of the index: fewer than in redis-server.",
@@ -49,11 +53,14 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   scan:
     'COUNT is rounded up to whole groups of about 24 keys. A cursor names a shard and a place in it: it is good for the ' +
     'life of the process. The guarantees are those of redis-server.',
+  save: 'Other clients are served meanwhile; the answer comes when the snapshot is whole.',
   select: '`databases` is at most 64.',
   shutdown:
-    'SAVE, NOSAVE, NOW and FORCE are accepted and change nothing: there is nothing to save. A stop that has begun takes at ' +
-    'most two seconds and is not called off, so ABORT always answers that none is in progress.',
+    'NOW changes nothing: there are no replicas to wait for. A stop that has begun is not called off, so ABORT always answers ' +
+    'that none is in progress.',
   swapdb: 'All shards at one moment.',
   time: 'The clock ticks in milliseconds: the microseconds end in 000.',
   unlink: 'As DEL, which frees a value in O(1) too.',
+  waitaof:
+    'From Redis 7.2. There are no replicas: the second number is 0, and asking for more than that waits for the timeout.',
 };

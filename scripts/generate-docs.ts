@@ -10,9 +10,13 @@ import type { Directive } from '../src/config/directive.ts';
 import { allowedValues, DIRECTIVES, environmentName } from '../src/config/directives.ts';
 import { COMMAND_NOTES } from './command-notes.ts';
 import { exampleText } from './show-entry.ts';
+import { logExampleText } from './show-log.ts';
+import { snapshotExampleText } from './show-snapshot.ts';
 
-/** Written by hand, but for the example between two marks. */
+/** Written by hand, but for the example between two marks in each. */
 const ENTRY_PAGE = 'docs/formats/entry.md';
+const LOG_PAGE = 'docs/formats/log.md';
+const SNAPSHOT_PAGE = 'docs/formats/snapshot.md';
 const EXAMPLE = /(<!-- example: [^\n]*-->\n```\n)[\s\S]*?^(```\n)/m;
 
 type Page = { readonly path: string; readonly render: () => string };
@@ -20,7 +24,9 @@ type Page = { readonly path: string; readonly render: () => string };
 export const PAGES: readonly Page[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/commands.md', render: renderCommandsPage },
-  { path: ENTRY_PAGE, render: renderEntryPage },
+  { path: ENTRY_PAGE, render: () => renderExample(ENTRY_PAGE, exampleText()) },
+  { path: LOG_PAGE, render: () => renderExample(LOG_PAGE, logExampleText()) },
+  { path: SNAPSHOT_PAGE, render: () => renderExample(SNAPSHOT_PAGE, snapshotExampleText()) },
 ];
 
 const CONFIGURATION_INTRODUCTION = `# Configuration
@@ -59,7 +65,9 @@ compare the two servers command by command (\`test/differential\`). A note says 
   past the year 10889 (2^48 - 1 ms) is kept as that moment.
 - **Order.** KEYS, SCAN and COMMAND LIST answer in another order than redis-server, and cursors are larger numbers.
 - **Output limit.** Normal clients have one by default (\`client-output-buffer-limit normal 1gb 256mb 60\`).
-- **Nothing is kept on disk yet**, and commands that this page does not have are unknown commands. README.md says what is to come.
+- **On disk** are the server's own files, not those of redis-server: log and snapshots (docs/formats). What is promised after
+  which reply is in docs/durability.md.
+- Commands that this page does not have are unknown commands. README.md says what is to come.
 `;
 
 const GROUP_TITLES = {
@@ -143,10 +151,10 @@ function renderConfigurationPage(): string {
   ].join('\n');
 }
 
-function renderEntryPage(): string {
-  const page = readFileSync(new URL(`../${ENTRY_PAGE}`, import.meta.url), 'utf8');
+function renderExample(path: string, example: string): string {
+  const page = readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
   assert(EXAMPLE.test(page), 'the page has a place for the example');
-  return page.replace(EXAMPLE, (_, before: string, after: string) => `${before}${exampleText()}${after}`);
+  return page.replace(EXAMPLE, (_, before: string, after: string) => `${before}${example}${after}`);
 }
 
 function effectiveRow(directive: Directive): string {

@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts';
 import { currentSurroundings } from './config/file.ts';
 import { STOP_MS_MAX } from './config/limits.ts';
 import { loadConfig } from './config/load.ts';
+import { runTool } from './durability/command-line.ts';
 import { enterFolder } from './durability/storage.ts';
 import { type Server, startServer, stopServer } from './server.ts';
 import { MAIN_THREAD_ID } from './threads/boot.ts';
@@ -37,6 +38,11 @@ try {
 }
 
 async function main(): Promise<void> {
+  const toolCode = await runTool(process.argv.slice(2));
+  if (toolCode !== undefined) {
+    process.exitCode = toolCode;
+    return;
+  }
   const loaded = loadConfig(process.argv.slice(2), process.env, currentSurroundings());
   if (loaded.kind === 'help') process.stdout.write(loaded.text);
   else if (loaded.kind === 'version') process.stdout.write(`distcache ${VERSION}\n`);
@@ -86,6 +92,7 @@ async function stop(life: Life, reason: string): Promise<void> {
   // Before the server is up there are no clients to wait for.
   if (server === undefined) process.exit(EXIT_STOPPED);
   setTimeout(() => {
+    if (server.saving) return;
     log.warning('the stop took too long; the process ends');
     process.exit(EXIT_STOPPED);
   }, STOP_MS_MAX + STOP_GRACE_MS);

@@ -11,21 +11,40 @@ import type { Engine } from './commands/engine.ts';
 import { readEngine, tickRates } from './commands/engine-reading.ts';
 // Without them, the calls of commands have no names in the metrics.
 import './commands/families.ts';
+import { type ShutdownRequest, TOPIC_SHUTDOWN } from './commands/persistence-topics.ts';
 import { installServerTopics } from './commands/server-topics.ts';
 import { applyDirectives, type Config } from './config/config.ts';
-import { JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
+import { JOBS_WAITING_MAX, LONG_JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
+import { createLogBoardBuffer } from './durability/log-board.ts';
 import { createCountersBuffer } from './metrics/counters.ts';
+import { createPersistenceBuffer } from './metrics/persistence.ts';
 import { RATES_TICK_MS } from './metrics/rates.ts';
 import { parseBindAddress } from './net/bind-address.ts';
 import { fitClients } from './net/client-limit.ts';
 import { startListener, stopListener } from './net/listener.ts';
+import { closeGate, createGateBuffer, GATE_LOADING } from './resilience/gate.ts';
 import { recoverAfterDeath } from './shard/recover.ts';
-import { MAIN_THREAD_ID, type ProcessBoot } from './threads/boot.ts';
+import { shardCountFor } from './shard/shares.ts';
+import { MAIN_THREAD_ID, type ProcessBoot, threadIdOfWorker } from './threads/boot.ts';
 import { type Bus, createBus, handleTopic } from './threads/bus.ts';
 import { decideConfigChanges } from './threads/config-changes.ts';
 import { workerEntry } from './threads/entry.ts';
-import { createJobs, jobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
+import { createJobs, jobThreads, longJobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
 import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
+import { buryStream, inheritStream } from './threads/logging.ts';
+import {
+  closeFolder,
+  createPersistence,
+  type OpenedFolder,
+  openFolder,
+  type Persistence,
+} from './threads/persistence.ts';
+import {
+  settleLogging,
+  shardCountOf,
+  startPersistence,
+  stopPersistence,
+} from './threads/persistence-life.ts';
 import { createShards, createSlotTable } from './threads/shards.ts';
 import { createEngine } from './threads/thread-engine.ts';
 import {
@@ -47,25 +66,40 @@ export type ServerOptions = {
   readonly requestStop: (reason: string) => void;
 };
 
-export type Server = { readonly options: ServerOptions; readonly stops: Stop[]; stopping: boolean };
+export type Server = {
+  readonly options: ServerOptions;
+  readonly stops: Stop[];
+  stopping: boolean;
+  /** Whether SHUTDOWN asked for a snapshot, or for none; undefined: as `save` says. */
+  saves: boolean | undefined;
+  /** Whether the stop has come to its snapshot, which takes as long as it takes. */
+  saving: boolean;
+  persistence: Persistence | undefined;
+};
 
 /** Stops one part, given so many ms; false where it took force. */
 type Stop = (leftMs: number) => unknown;
 
 const RUN_ID_BYTES = 20;
-/** From a worker: a client may stop the server. Main answers that it begins to. */
-const TOPIC_SHUTDOWN = 'shutdown';
 
 /**
  * Starts everything; when it resolves, clients are served. Throws a StartError, with everything stopped again, where the
  * configuration asks for what this machine cannot give.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const server: Server = { options, stops: [], stopping: false };
+  const server: Server = {
+    options,
+    stops: [],
+    stopping: false,
+    saves: undefined,
+    saving: false,
+    persistence: undefined,
+  };
   try {
     limitClients(options);
-    const boot = createProcessBoot(options);
-    const bus = startBus(options);
+    const folder = takeFolder(server);
+    const boot = createProcessBoot(options, folder);
+    const bus = startBus(server);
     const engine = createEngine(
       boot,
       { threadId: MAIN_THREAD_ID, workerIndex: -1 },
@@ -76,9 +110,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     installServerTopics(engine);
     startRates(server, engine);
     startJobs(server, bus);
-    const workers = await startThreads(server, boot, bus, engine);
+    const persistence = preparePersistence(server, folder, boot, bus, engine);
+    const workers = await startThreads(server, boot, bus, engine, persistence);
     await startHttp(server, engine, workers);
     await startDoors(server, engine, workers);
+    await startPersistence(persistence);
   } catch (error) {
     await stopServer(server);
     throw error;
@@ -112,26 +148,42 @@ function limitClients({ config, log }: ServerOptions): void {
   applyDirectives(config, [change]);
 }
 
+function shardsWanted({ workers, maxmemory, maxkeys }: Config): number {
+  return shardCountFor(workers, maxmemory, maxkeys);
+}
+
 /** The memory that all threads share. It goes with the process. */
-function createProcessBoot({ config, clock }: ServerOptions): ProcessBoot {
-  const shardBuffers = createShards(config, clock, randomSeed);
+function createProcessBoot({ config, clock, log }: ServerOptions, folder: OpenedFolder): ProcessBoot {
+  const wanted = shardsWanted(config);
+  const shards = shardCountOf(folder, wanted);
+  if (shards !== wanted) log.notice(`the data keeps its ${shards} shards until the next start`);
+  const shardBuffers = createShards(config, shards, clock, randomSeed);
+  const startedAtMs = clock.wallMs();
+  const gate = createGateBuffer();
+  // Until what is on the disk is loaded; workers that start before find it closed.
+  closeGate(new Int32Array(gate), GATE_LOADING);
   return {
     workerCount: config.workers,
     shardBuffers,
     slotTable: createSlotTable(shardBuffers.length),
     counters: createCountersBuffer(1 + config.workers),
+    gate,
+    logBoard: createLogBoardBuffer(config.workers, 1),
+    persistence: createPersistenceBuffer(startedAtMs),
     config,
-    startedAtMs: clock.wallMs(),
+    startedAtMs,
     runId: randomBytes(RUN_ID_BYTES).toString('hex'),
   };
 }
 
 /** Main's ends of the mesh, with what main answers. Its channels end with the workers. */
-function startBus({ config, log, logSink, requestStop }: ServerOptions): Bus {
+function startBus(server: Server): Bus {
+  const { config, log, logSink, requestStop } = server.options;
   const bus = createBus(MAIN_THREAD_ID, log.error, []);
   receiveLog(bus, logSink);
-  decideConfigChanges(bus, config);
-  handleTopic(bus, TOPIC_SHUTDOWN, () => {
+  decideConfigChanges(bus, config, async () => (server.persistence ? settleLogging(server.persistence) : ''));
+  handleTopic<ShutdownRequest>(bus, TOPIC_SHUTDOWN, ({ saves }) => {
+    server.saves = saves;
     requestStop('SHUTDOWN');
     return true;
   });
@@ -155,7 +207,13 @@ function startJobs(server: Server, bus: Bus): void {
   server.stops.push((leftMs) => stopJobs(jobs, leftMs));
 }
 
-async function startThreads(server: Server, boot: ProcessBoot, bus: Bus, engine: Engine): Promise<Workers> {
+async function startThreads(
+  server: Server,
+  boot: ProcessBoot,
+  bus: Bus,
+  engine: Engine,
+  persistence: Persistence,
+): Promise<Workers> {
   const { clock, log } = server.options;
   const workers = await startWorkers({
     entry: workerEntry('shard'),
@@ -163,10 +221,50 @@ async function startThreads(server: Server, boot: ProcessBoot, bus: Bus, engine:
     bus,
     log,
     monotonicMs: clock.monotonicMs,
-    recover: (threadId) => recoverAfterDeath(engine.shards, threadId, clock.wallMs()),
+    recover: (threadId) => {
+      buryStream(persistence, threadId - threadIdOfWorker(0));
+      return recoverAfterDeath(engine.shards, threadId, clock.wallMs());
+    },
+    logSegment: (index) => inheritStream(persistence, index),
   });
   server.stops.push((leftMs) => stopWorkers(workers, leftMs));
   return workers;
+}
+
+/** The folder is this process's until it ends. */
+function takeFolder(server: Server): OpenedFolder {
+  const folder = openFolder();
+  server.stops.push(() => closeFolder(folder));
+  return folder;
+}
+
+function preparePersistence(
+  server: Server,
+  folder: OpenedFolder,
+  boot: ProcessBoot,
+  bus: Bus,
+  engine: Engine,
+): Persistence {
+  const { config, clock, log } = server.options;
+  const jobs = createJobs({
+    entry: workerEntry('job'),
+    threadsMax: longJobThreads(),
+    waitingMax: LONG_JOBS_WAITING_MAX,
+    log,
+  });
+  server.stops.push((leftMs) => stopJobs(jobs, leftMs));
+  const { shards, slotShard, gate } = engine;
+  const wantsOtherShards = shards.length !== shardsWanted(config);
+  const persistence = createPersistence(folder, {
+    ...{ config, clock, log, bus, boot, shards, slotShard, jobs, gate, wantsOtherShards },
+  });
+  server.persistence = persistence;
+  // After the workers, before the jobs and the folder: in reverse.
+  server.stops.push(async () => {
+    server.saving = true;
+    return stopPersistence(persistence, server.saves);
+  });
+  return persistence;
 }
 
 /** One app for each address of `http-bind`; none for port 0. */

@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shard: ['base', 'config', 'metrics', 'routing'],
   collections: ['base', 'config', 'shard'],
   resilience: ['base', 'config', 'metrics'],
-  commands: LOW.filter((folder) => folder !== 'resilience'),
+  commands: LOW,
   durability: LOW.filter((folder) => folder !== 'resp'),
   threads: MIDDLE,
   cluster: [...MIDDLE, 'threads'],
@@ -45,6 +45,7 @@ const GUARDED: Readonly<Record<string, readonly string[]>> = {
 };
 const ATOMICS_HOMES = [
   'src/shard/lock.ts',
+  'src/durability/log-board.ts',
   'src/metrics/any.ts',
   'src/threads/any.ts',
   'src/threads/jobs.ts',
@@ -57,6 +58,7 @@ const FILES = [
   'src/shard/lock.ts',
   'src/threads/jobs.ts',
   'src/durability/storage.ts',
+  'src/durability/log-board.ts',
 ];
 
 let tree: string;

@@ -7,6 +7,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { StartError } from '../src/base/errors.ts';
 import { installClientTopics } from '../src/commands/client.ts';
 import { applyLiveConfig, installServerTopics } from '../src/commands/server-topics.ts';
+import { logUserOf } from '../src/net/log-user.ts';
 import { adoptSocket, startServing, stopServing } from '../src/net/turn.ts';
 import { startUnixListener } from '../src/net/unix-listener.ts';
 import type { MainMessage, ThreadBoot, WorkerMessage } from '../src/threads/boot.ts';
@@ -14,20 +15,19 @@ import { connectPeer, createBus } from '../src/threads/bus.ts';
 import { followConfigChanges } from '../src/threads/config-changes.ts';
 import { createLog, sinkToMain } from '../src/threads/log.ts';
 import { createEngine } from '../src/threads/thread-engine.ts';
+import { closeWorkerLog, startWorkerLog } from '../src/threads/worker-log.ts';
 
 assert(parentPort !== null, 'a thread entry is started as a thread');
 const port = parentPort;
 const boot = workerData as ThreadBoot;
-const log = createLog(
-  boot.config,
-  boot.threadId,
-  sinkToMain(() => bus),
-);
+const toMain = sinkToMain(() => bus);
+const log = createLog(boot.config, boot.threadId, toMain);
 const bus = createBus(boot.threadId, log.error, boot.ports);
 const engine = createEngine(boot, boot, bus, log, systemClock);
 const serving = startServing(engine, boot.generation);
 installServerTopics(engine);
 installClientTopics(engine);
+const workerLog = startWorkerLog(boot, engine, bus, systemClock, logUserOf(serving));
 followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
 // A replacement may have missed a change.
 applyLiveConfig(engine);
@@ -41,7 +41,10 @@ try {
       connectPeer(bus, message.peer);
     } else {
       unixListener?.close();
-      void stopServing(serving).then(() => port.close());
+      void stopServing(serving).then(() => {
+        closeWorkerLog(workerLog);
+        port.close();
+      });
     }
   });
   tell({ kind: 'started' });

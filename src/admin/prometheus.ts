@@ -6,6 +6,12 @@
  */
 import type { HistogramReading } from '../metrics/histogram.ts';
 import { COMMAND_CALLS_METRIC, COUNTER_METRICS, type Metric } from '../metrics/names.ts';
+import {
+  BREAKER_STATE_METRIC,
+  BREAKER_STATES,
+  LOG_STREAM_METRICS,
+  PERSISTENCE_METRICS,
+} from '../metrics/persistence-names.ts';
 import type { Reading } from '../metrics/reading.ts';
 import {
   BUILD_INFO_METRIC,
@@ -30,6 +36,7 @@ export function prometheusText(reading: Reading): string {
   writeThreads(lines, reading);
   writeShards(lines, reading);
   writeDatabases(lines, reading);
+  writePersistence(lines, reading);
   return `${lines.join('\n')}\n`;
 }
 
@@ -81,6 +88,23 @@ function writeDatabases(lines: string[], { databases }: Reading): void {
     const samples = databases.flatMap((database, number): Sample[] => {
       if (database.keys === 0) return [];
       return [{ labels: [['database', String(number)]], value: database[metric.field] }];
+    });
+    writeFamily(lines, metric, samples);
+  }
+}
+
+function writePersistence(lines: string[], { persistence, log }: Reading): void {
+  for (const metric of PERSISTENCE_METRICS) {
+    const value = persistence[metric.field];
+    writeFamily(lines, metric, value < 0 ? [] : [{ labels: [], value: value * metric.scale }]);
+  }
+  const states = BREAKER_STATES.map((state, number): Sample => {
+    return { labels: [['state', state]], value: persistence.logBreakerState === number ? 1 : 0 };
+  });
+  writeFamily(lines, BREAKER_STATE_METRIC, states);
+  for (const metric of LOG_STREAM_METRICS) {
+    const samples = log.map((stream, index): Sample => {
+      return { labels: [['stream', String(index)]], value: stream[metric.field] * metric.scale };
     });
     writeFamily(lines, metric, samples);
   }

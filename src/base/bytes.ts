@@ -11,6 +11,12 @@ import { Buffer } from 'node:buffer';
  */
 const LOOP_BYTES_MAX = 28;
 
+/** Up to this length the detour of `copySharedBytes` does not pay. */
+const DIRECT_BYTES_MAX = 128;
+
+/** The way of `copySharedBytes`, in pieces that stay in the nearest cache. One per thread. */
+const detour = Buffer.alloc(16 * 1024);
+
 /** Copies `source[start, end)` to `target` at `at`. The ranges must not overlap. Either side may be shared memory. */
 export function copyBytes(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
   if (end - start <= LOOP_BYTES_MAX) {
@@ -18,6 +24,28 @@ export function copyBytes(source: Buffer, start: number, end: number, target: Bu
     return;
   }
   source.copy(target, at, start, end);
+}
+
+/**
+ * As `copyBytes` where both sides are shared memory: by way of private memory, because the runtime copies shared bytes
+ * that are not equally aligned one by one (4 KiB: some 2 us at once, 0.3 us so; measured on Node 26).
+ */
+export function copySharedBytes(
+  source: Buffer,
+  start: number,
+  end: number,
+  target: Buffer,
+  at: number,
+): void {
+  if (end - start <= DIRECT_BYTES_MAX) {
+    copyBytes(source, start, end, target, at);
+    return;
+  }
+  for (let from = start; from < end; from += detour.length) {
+    const piece = Math.min(detour.length, end - from);
+    source.copy(detour, 0, from, from + piece);
+    detour.copy(target, at + from - start, 0, piece);
+  }
 }
 
 /** Whether `a[aStart, aEnd)` holds the same bytes as `b` from `bStart` on. The caller has compared the lengths. */
@@ -53,4 +81,17 @@ export function equalsWord(bytes: Uint8Array, start: number, end: number, upperC
     if (byte !== upperCaseWord.charCodeAt(j)) return false;
   }
   return true;
+}
+
+const TWO_TO_32 = 2 ** 32;
+
+/** Writes a whole number below 2^53 as 8 little-endian bytes. */
+export function writeUint64(target: Buffer, at: number, value: number): void {
+  target.writeUInt32LE(value >>> 0, at);
+  target.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);
+}
+
+/** Reads 8 little-endian bytes: exact below 2^53, and never a safe integer from there on. */
+export function readUint64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at + 4) * TWO_TO_32 + bytes.readUInt32LE(at);
 }

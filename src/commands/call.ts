@@ -24,6 +24,8 @@ export type Command = {
   readonly deniesOom: boolean;
   /** Allowed before authentication. */
   readonly needsNoAuth: boolean;
+  /** Allowed while the data set is loaded. */
+  readonly allowsLoading: boolean;
   readonly arity: number;
   readonly firstKey: number;
   readonly lastKey: number;

@@ -5,11 +5,12 @@
  * force everywhere (threads/config-changes.ts), and the reply waits for that.
  */
 import { getDirectives, prepareDirectives } from '../config/change.ts';
-import { writeBulkText, writeError, writeMap, writeOk } from '../resp/reply-writer.ts';
+import { type ReplyWriter, writeBulkText, writeError, writeMap, writeOk } from '../resp/reply-writer.ts';
 import { argumentText, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply, type Handler } from './call.ts';
 import { replyHelp } from './help.ts';
 import { isLocalClient } from './locality.ts';
+import { replyFromMain } from './main-reply.ts';
 import { TOPIC_RESET_STATISTICS } from './server-topics.ts';
 
 /** To main; it answers with the error, or '' when the change is in force or the file is written. */
@@ -31,7 +32,7 @@ export const configHandlers: Readonly<Record<string, Handler>> = {
   'config|get': configGet,
   'config|set': configSet,
   'config|resetstat': configResetStatistics,
-  'config|rewrite': (call) => replyFromMain(call, TOPIC_REWRITE, null),
+  'config|rewrite': (call) => replyFromMain(call, TOPIC_REWRITE, null, writeOutcome),
   'config|help': (call) => replyHelp(call, CONFIG_HELP),
 };
 
@@ -58,7 +59,7 @@ function configSet(call: Call): void {
   const clientIsLocal = isLocalClient(call.session);
   const prepared = prepareDirectives(call.engine.config, pairs, clientIsLocal);
   if ('error' in prepared) writeError(call.reply, prepared.error);
-  else replyFromMain(call, TOPIC_SET, { pairs, clientIsLocal });
+  else replyFromMain(call, TOPIC_SET, { pairs, clientIsLocal }, writeOutcome);
 }
 
 function configResetStatistics(call: Call): void {
@@ -66,19 +67,10 @@ function configResetStatistics(call: Call): void {
   call.engine.bus.requestAll(TOPIC_RESET_STATISTICS, null).then(() => deferred.resume(writeOk));
 }
 
-/** Waits for main's word: the error to answer, or '' for OK. */
-function replyFromMain(call: Call, topic: string, payload: unknown): void {
-  const { log, bus } = call.engine;
-  const deferred = deferReply(call);
-  bus.requestMain(topic, payload).then(
-    (error) => deferred.resume((reply) => (error === '' ? writeOk(reply) : writeError(reply, String(error)))),
-    (error) => {
-      log.error(`'${topic}' was not answered`, error);
-      deferred.resume((reply) =>
-        writeError(reply, 'ERR the main thread does not answer; the log has the reason'),
-      );
-    },
-  );
+/** The error to answer, or '' for OK. */
+function writeOutcome(reply: ReplyWriter, error: string): void {
+  if (error === '') writeOk(reply);
+  else writeError(reply, error);
 }
 
 /** Names are ASCII, so that any bytes can be told in an error; values are UTF-8. */

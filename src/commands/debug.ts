@@ -5,6 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { endThread } from '../base/platform.ts';
+import { TIMER_MS_MAX } from '../config/limits.ts';
 import { readShard } from '../metrics/shard-reading.ts';
 import { writeError, writeOk, writeVerbatim } from '../resp/reply-writer.ts';
 import { putString } from '../shard/keyspace.ts';
@@ -15,6 +16,7 @@ import { type Call, deferReply, type Handler, shardOfKey } from './call.ts';
 import { replyHelp, replyUnknownSubcommand } from './help.ts';
 import { debugObject } from './keys-object.ts';
 import { isLocalClient } from './locality.ts';
+import { debugLoadLog, debugReload } from './persistence.ts';
 import { TOPIC_ACTIVE_EXPIRY } from './server-topics.ts';
 
 type Subcommand = { readonly countMin: number; readonly countMax: number; readonly run: Handler };
@@ -22,9 +24,6 @@ type Subcommand = { readonly countMin: number; readonly countMax: number; readon
 const REFUSAL =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a ' +
   'local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
-
-/** The longest that a timer of the runtime waits: 24 days. */
-const SLEEP_MS_MAX = 2 ** 31 - 1;
 
 const EXIT_CODE_DEBUG = 1;
 
@@ -35,8 +34,14 @@ const DEBUG_HELP = [
   '    Return a map of the memory of each shard.',
   'LOG <message>',
   '    Write <message> to the server log.',
+  'LOADAOF',
+  '    Flush the AOF buffers on disk and reload the AOF in memory.',
   'OBJECT <key>',
   '    Show low level info about `key` and associated value.',
+  'RELOAD [option ...]',
+  '    Save a snapshot and load it again. Valid <option> values:',
+  '    * MERGE: accepted; the keys in memory always go first.',
+  '    * NOSAVE: the database will be loaded from the newest snapshot.',
   'SET-ACTIVE-EXPIRE <0|1>',
   '    Setting it to 0 disables expiring keys in background when they are not',
   '    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the',
@@ -56,8 +61,10 @@ const DEBUG_HELP = [
 const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['HELP', { countMin: 2, countMax: 2, run: (call: Call) => replyHelp(call, DEBUG_HELP) }],
   ['JMAP', { countMin: 2, countMax: 2, run: debugMap }],
+  ['LOADAOF', { countMin: 2, countMax: Infinity, run: debugLoadLog }],
   ['LOG', { countMin: 3, countMax: 3, run: debugLog }],
   ['OBJECT', { countMin: 3, countMax: 3, run: debugObject }],
+  ['RELOAD', { countMin: 2, countMax: Infinity, run: debugReload }],
   ['SET-ACTIVE-EXPIRE', { countMin: 3, countMax: 3, run: debugActiveExpiry }],
   ['SLEEP', { countMin: 3, countMax: 3, run: debugSleep }],
   ['THROW', { countMin: 2, countMax: 3, run: debugThrow }],
@@ -110,7 +117,7 @@ function debugActiveExpiry(call: Call): void {
 /** Only this client sleeps: redis-server stops for all of them. Text that is no number is 0, as C's strtod has it. */
 function debugSleep(call: Call): void {
   const seconds = Number.parseFloat(argumentText(call, 2)) || 0;
-  const delayMs = Math.min(SLEEP_MS_MAX, Math.max(0, seconds * 1000));
+  const delayMs = Math.min(TIMER_MS_MAX, Math.max(0, seconds * 1000));
   const deferred = deferReply(call);
   setTimeout(() => deferred.resume(writeOk), delayMs);
 }

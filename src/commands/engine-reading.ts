@@ -4,6 +4,7 @@
 import { VERSION } from '../base/version.ts';
 import { openAllCounters, openRates, sumCounter } from '../metrics/counters.ts';
 import { BYTES_IN, BYTES_OUT, COMMANDS } from '../metrics/names.ts';
+import { readPersistence } from '../metrics/persistence-reading.ts';
 import { readRates, sampleRates, sampleUsedBytes } from '../metrics/rates.ts';
 import { type Reading, takeReading } from '../metrics/reading.ts';
 import { readShard } from '../metrics/shard-reading.ts';
@@ -31,6 +32,8 @@ export function readEngine(engine: Engine): Reading {
     counters: openAllCounters(allCounters),
     commandNames: commandNames(),
     shards: engine.shards.map(readShard),
+    persistence: readPersistence(engine.persistence),
+    log: engine.logReading(),
   });
 }
 

@@ -4,7 +4,10 @@
  * One per thread, made at its start (threads/, workers/shard.ts); never shared.
  */
 import type { Config } from '../config/config.ts';
+import type { LogReading } from '../metrics/log-reading.ts';
+import type { Gate } from '../resilience/gate.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Changes } from './changes.ts';
 import type { Session } from './session.ts';
 
 /** The bus as commands need it; threads/bus.ts is one. Promises settle off the data path only. */
@@ -50,6 +53,21 @@ export type Engine = {
   readonly runId: string;
   /** The clients that this thread serves, by id. */
   readonly sessions: Map<number, Session>;
+  /** Says which commands may run (resilience/gate.ts). */
+  readonly gate: Gate;
+  /** What this turn's commands have left to do for the log. */
+  readonly changes: Changes;
+  /** Writes what is pending in the touched shards at once, in the middle of a turn; no lock of a shard is held. */
+  drainLog: () => void;
+  /** How loading, snapshots and the log stand (metrics/persistence.ts), to be read only. */
+  readonly persistence: Float64Array;
+  /** What each stream of the log has done so far. */
+  readonly logReading: () => LogReading;
+  /**
+   * Calls back once everything that this thread's clients have changed so far is on the disk, whatever the policy; never
+   * while it cannot be written. Undefined while nothing is logged.
+   */
+  whenSynced: ((done: () => void) => void) | undefined;
   /** Whether due entries are removed before someone asks for them (DEBUG SET-ACTIVE-EXPIRE). */
   activeExpiry: boolean;
   /** Runs a piece of long work after this turn, so that other clients get theirs. */

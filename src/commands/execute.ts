@@ -4,30 +4,34 @@
  * Runs on the thread of the connection. Nothing here allocates, awaits or throws on the way of a good command.
  */
 import { spanText } from '../base/bytes.ts';
-import { SHARDS_MAX } from '../config/limits.ts';
-import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES, INTERNAL_ERRORS } from '../metrics/names.ts';
+import { systemErrorText } from '../base/platform.ts';
+import { JOURNAL_SOFT_BYTES } from '../config/limits.ts';
+import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES } from '../metrics/names.ts';
+import { GATE_LOADING, GATE_LOG, gateErrno, gateReasons } from '../resilience/gate.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
-import { canEverHold, makeRoom } from '../shard/eviction.ts';
+import { makeRoom, ROOM_LATER, ROOM_MADE } from '../shard/eviction.ts';
+import { pendingBytes } from '../shard/journal.ts';
 import { LIMIT_BYTES, LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
-import { isSuspect, mendShard } from '../shard/recover.ts';
 import type { Shard } from '../shard/shard.ts';
 import { argumentText, isWord, OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
+import { noteTouched } from './changes.ts';
+import { mendAfterFailure, mendIfSuspect, replyInternalError } from './failure.ts';
 import { unknownSubcommandText } from './help.ts';
+import { KEY_OVERHEAD_BYTES, ROOM_ROUNDS_MAX, runManyKeys } from './many-keys.ts';
 import { findCommand } from './registry.ts';
-
-/** What a new key costs besides its own bytes and its value's: header, index and rounding. */
-const KEY_OVERHEAD_BYTES = 64;
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
 
 const MINUS = 45;
 
-/** Which shards the running command locks, one byte each, and the bytes that it may add to each. One per thread. */
-const locking = { wanted: new Uint8Array(SHARDS_MAX), needs: new Float64Array(SHARDS_MAX) };
+const SNAPSHOT_MISCONF =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +
+  'modify the data set are disabled, because this instance is configured to report errors during writes if RDB ' +
+  'snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.';
 
 /** Executes the command in `call`'s arguments (there is at least one) and appends its reply. */
 export function executeCall(call: Call): void {
@@ -66,7 +70,28 @@ function resolveCommand(call: Call): Command | undefined {
     writeError(call.reply, 'NOAUTH Authentication required.');
     return undefined;
   }
-  return command;
+  const reasons = gateReasons(call.engine.gate);
+  return reasons === 0 || mayPass(call, command, reasons) ? command : undefined;
+}
+
+/** Whether the command may run though the gate is not open; answers if not. Texts and order as redis-server's. */
+function mayPass(call: Call, command: Command, reasons: number): boolean {
+  const { reply, engine } = call;
+  if ((reasons & GATE_LOADING) !== 0) {
+    if (command.allowsLoading) return true;
+    writeError(reply, 'LOADING Redis is loading the dataset in memory');
+    return false;
+  }
+  // PING is how clients find out that something is wrong.
+  if (!command.isWrite && command.spec.name !== 'ping') return true;
+  if ((reasons & GATE_LOG) !== 0) {
+    const errno = gateErrno(engine.gate);
+    const cause = errno === 0 ? 'the log is being begun anew' : systemErrorText(errno);
+    writeError(reply, `MISCONF Errors writing to the AOF file: ${cause}`);
+  } else {
+    writeError(reply, SNAPSHOT_MISCONF);
+  }
+  return false;
 }
 
 function runKeyless(call: Call, command: Command, replyStart: number): void {
@@ -79,16 +104,6 @@ function runKeyless(call: Call, command: Command, replyStart: number): void {
   }
 }
 
-/** Such a command locks for itself, and has released: what it may have left half done shows in the shard. */
-function mendIfSuspect(call: Call, shard: Shard): void {
-  acquireShard(shard);
-  try {
-    if (isSuspect(shard)) mendAfterFailure(call, shard, NaN);
-  } finally {
-    releaseShard(shard);
-  }
-}
-
 function runOneKey(call: Call, command: Command, replyStart: number): void {
   const { engine, spans } = call;
   const start = spans[2 * command.firstKey];
@@ -96,12 +111,13 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     engine.shards[engine.slotShard[slotOfKey(call.input, start, spans[2 * command.firstKey + 1])]];
   call.shard = shard;
   acquireShard(shard);
+  if (command.isWrite && pendingBytes(shard) > JOURNAL_SOFT_BYTES) drainBetween(call, shard);
   const lsn = shard.numbers[LSN];
   try {
     const needBytes = spans[2 * call.count - 1] - start + KEY_OVERHEAD_BYTES;
     // What no eviction makes room for is left to the handler, which knows the exact reason.
     const mayFit = needBytes <= shard.numbers[LIMIT_BYTES];
-    if (command.deniesOom && mayFit && !makeRoom(shard, needBytes, call.nowMs)) {
+    if (command.deniesOom && mayFit && !makeRoomInOne(call, shard, needBytes)) {
       writeError(call.reply, OUT_OF_MEMORY);
     } else {
       command.handler(call);
@@ -110,86 +126,32 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     replyInternalError(call, command, replyStart, error);
     mendAfterFailure(call, shard, lsn);
   } finally {
+    if (shard.numbers[LSN] !== lsn) engine.changes.writes += 1;
+    // Also what others have left pending: no reply shows what is not in the log when it leaves.
+    if (pendingBytes(shard) !== 0) noteTouched(engine.changes, shard);
     releaseShard(shard);
   }
 }
 
-/** Takes the locks of all keys' shards in ascending order, so that the command is atomic and no two can wait in a ring. */
-function runManyKeys(call: Call, command: Command, replyStart: number): void {
-  const { shards } = call.engine;
-  const { wanted } = locking;
-  wantShards(call, command);
-  for (let index = 0; index < shards.length; index += 1) {
-    if (wanted[index] === 1) acquireShard(shards[index]);
+/** False when there is not enough to evict. */
+function makeRoomInOne(call: Call, shard: Shard, bytes: number): boolean {
+  let room = makeRoom(shard, bytes, call.nowMs);
+  for (let rounds = 0; room === ROOM_LATER && rounds < ROOM_ROUNDS_MAX; rounds += 1) {
+    drainBetween(call, shard);
+    room = makeRoom(shard, bytes, call.nowMs);
   }
+  return room === ROOM_MADE;
+}
+
+/** Has the pending records of a shard written, for which its lock is given back and taken again. */
+function drainBetween(call: Call, shard: Shard): void {
+  noteTouched(call.engine.changes, shard);
+  releaseShard(shard);
   try {
-    if (!command.deniesOom || makeRoomInAll(call)) command.handler(call);
-  } catch (error) {
-    replyInternalError(call, command, replyStart, error);
-    for (let index = 0; index < shards.length; index += 1) {
-      // How each stood before is not kept: a failure over many keys is rare enough to check them all.
-      if (wanted[index] === 1) mendAfterFailure(call, shards[index], NaN);
-    }
+    call.engine.drainLog();
   } finally {
-    for (let index = shards.length - 1; index >= 0; index -= 1) {
-      if (wanted[index] === 1) releaseShard(shards[index]);
-    }
+    acquireShard(shard);
   }
-}
-
-/** Marks the shards of the keys, and adds up what each would have to store. */
-function wantShards(call: Call, command: Command): void {
-  const { engine, spans, count } = call;
-  const { wanted, needs } = locking;
-  wanted.fill(0, 0, engine.shards.length);
-  needs.fill(0, 0, engine.shards.length);
-  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
-  let first = -1;
-  for (let index = command.firstKey; index <= last; index += command.keyStep) {
-    const start = spans[2 * index];
-    const shard = engine.slotShard[slotOfKey(call.input, start, spans[2 * index + 1])];
-    const behind = Math.min(index + command.keyStep, count) - 1;
-    wanted[shard] = 1;
-    needs[shard] += spans[2 * behind + 1] - start + KEY_OVERHEAD_BYTES;
-    if (first < 0) first = shard;
-  }
-  call.shard = engine.shards[Math.max(0, first)];
-}
-
-/** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
-function makeRoomInAll(call: Call): boolean {
-  const { shards } = call.engine;
-  const { wanted, needs } = locking;
-  for (let index = 0; index < shards.length; index += 1) {
-    if (wanted[index] === 0) continue;
-    if (!canEverHold(shards[index], needs[index])) {
-      writeError(
-        call.reply,
-        `ERR ${needs[index]} bytes do not fit into one shard (raise maxmemory or lower workers)`,
-      );
-      return false;
-    }
-    if (!makeRoom(shards[index], needs[index], call.nowMs)) {
-      writeError(call.reply, OUT_OF_MEMORY);
-      return false;
-    }
-  }
-  return true;
-}
-
-/** A bug of ours: the client gets one line, the log the stack, and the shards are checked before others enter them. */
-function replyInternalError(call: Call, command: Command, replyStart: number, error: unknown): void {
-  const { reply, engine } = call;
-  reply.length = replyStart;
-  const text = error instanceof Error ? error.message : String(error);
-  writeError(reply, `ERR internal error in '${command.spec.name}': ${text}`);
-  engine.counters[INTERNAL_ERRORS] += 1;
-  engine.log.error(`command '${command.spec.name}' failed`, error);
-}
-
-function mendAfterFailure(call: Call, shard: Shard, lsnBefore: number): void {
-  if (!isSuspect(shard) && shard.numbers[LSN] === lsnBefore) return;
-  call.engine.log.warning(`shard ${shard.index} after a failed command: ${mendShard(shard, call.nowMs)}`);
 }
 
 function refuseUnknown(call: Call): undefined {

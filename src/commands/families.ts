@@ -15,6 +15,7 @@ import { expiryHandlers } from './keys-expiry.ts';
 import { objectHandlers } from './keys-object.ts';
 import { scanHandlers } from './keys-scan.ts';
 import { memoryHandlers } from './memory.ts';
+import { persistenceHandlers } from './persistence.ts';
 import { installCommands } from './registry.ts';
 import { serverHandlers } from './server.ts';
 import { stringHandlers } from './strings.ts';
@@ -36,6 +37,7 @@ installCommands(ALL_COMMANDS, {
   ...keyHandlers,
   ...memoryHandlers,
   ...objectHandlers,
+  ...persistenceHandlers,
   ...scanHandlers,
   ...serverHandlers,
   ...stringHandlers,

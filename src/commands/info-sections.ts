@@ -2,9 +2,10 @@
  * The sections of INFO as data: redis-server's titles, field names and order, with the numbers of a reading.
  *
  * Pure; any thread. Fields for which there is no number here are left out; a 0 is a true one: of something that this
- * server does not do (replication, scripts, snapshots), none has happened.
+ * server does not do (replication, scripts, forks), none has happened.
  */
 
+import { persistenceLines } from './info-persistence.ts';
 import type { InfoSources } from './info-sources.ts';
 import { humanBytes } from './memory-figures.ts';
 
@@ -132,42 +133,6 @@ function scriptMemoryLines(): string[] {
     ...withHuman('used_memory_vm_total', 0),
     'used_memory_functions:0',
     ...withHuman('used_memory_scripts', 0),
-  ];
-}
-
-/** Nothing is saved or loaded yet. */
-function persistenceLines({ reading }: InfoSources): string[] {
-  return [
-    'loading:0',
-    'async_loading:0',
-    'current_cow_peak:0',
-    'current_cow_size:0',
-    'current_cow_size_age:0',
-    'current_fork_perc:0.00',
-    'current_save_keys_processed:0',
-    'current_save_keys_total:0',
-    `rdb_changes_since_last_save:${reading.keyspace.changes}`,
-    'rdb_bgsave_in_progress:0',
-    `rdb_last_save_time:${Math.floor(reading.server.startedAtMs / 1000)}`,
-    'rdb_last_bgsave_status:ok',
-    'rdb_last_bgsave_time_sec:-1',
-    'rdb_current_bgsave_time_sec:-1',
-    'rdb_saves:0',
-    'rdb_last_cow_size:0',
-    'rdb_last_load_keys_expired:0',
-    'rdb_last_load_keys_loaded:0',
-    'aof_enabled:0',
-    'aof_rewrite_in_progress:0',
-    'aof_rewrite_scheduled:0',
-    'aof_last_rewrite_time_sec:-1',
-    'aof_current_rewrite_time_sec:-1',
-    'aof_last_bgrewrite_status:ok',
-    'aof_rewrites:0',
-    'aof_rewrites_consecutive_failures:0',
-    'aof_last_write_status:ok',
-    'aof_last_cow_size:0',
-    'module_fork_in_progress:0',
-    'module_fork_last_cow_size:0',
   ];
 }
 

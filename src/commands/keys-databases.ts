@@ -7,10 +7,13 @@
 import { parseInt64 } from '../base/decimal.ts';
 import { writeError, writeOk } from '../resp/reply-writer.ts';
 import { flushDatabase, swapDatabases } from '../shard/databases.ts';
+import { markGrouped, pendingBytes } from '../shard/journal.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
+import { noteTouched } from './changes.ts';
+import type { Engine } from './engine.ts';
 
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
@@ -30,6 +33,17 @@ export function acquireAllShards(shards: readonly Shard[]): void {
 
 export function releaseAllShards(shards: readonly Shard[]): void {
   for (let index = shards.length - 1; index >= 0; index -= 1) releaseShard(shards[index]);
+}
+
+/** As `releaseAllShards`, after a change of all of them: their records get into the log together. */
+function releaseChangedShards({ shards, changes }: Engine): void {
+  changes.writes += 1;
+  for (const shard of shards) {
+    if (pendingBytes(shard) === 0) continue;
+    markGrouped(shard);
+    noteTouched(changes, shard);
+  }
+  releaseAllShards(shards);
 }
 
 /** Argument `index` as the number of a database; NaN after answering that it is none. */
@@ -52,7 +66,7 @@ function flushOne(call: Call): void {
   try {
     for (const shard of shards) flushDatabase(shard, database);
   } finally {
-    releaseAllShards(shards);
+    releaseChangedShards(call.engine);
   }
   writeOk(call.reply);
 }
@@ -66,7 +80,7 @@ function flushAll(call: Call): void {
       for (let database = 0; database < config.databases; database += 1) flushDatabase(shard, database);
     }
   } finally {
-    releaseAllShards(shards);
+    releaseChangedShards(call.engine);
   }
   writeOk(call.reply);
 }
@@ -90,7 +104,7 @@ function swap(call: Call): void {
   try {
     for (const shard of shards) swapDatabases(shard, one, other);
   } finally {
-    releaseAllShards(shards);
+    releaseChangedShards(call.engine);
   }
   writeOk(call.reply);
 }

@@ -66,6 +66,7 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
     isWrite: flags.includes('write'),
     deniesOom: flags.includes('denyoom'),
     needsNoAuth: flags.includes('no_auth'),
+    allowsLoading: flags.includes('loading'),
     arity: spec.arity,
     firstKey: spec.firstKey,
     lastKey: spec.lastKey,

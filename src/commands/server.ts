@@ -1,24 +1,16 @@
 /**
- * The small commands about the server: TIME, LASTSAVE, SHUTDOWN; and what is answered for functions and the cluster
+ * The small commands about the server: TIME, SHUTDOWN; and what is answered for functions and the cluster
  * while there are neither.
  *
  * Runs on the thread of the connection, under no lock.
  */
+import { SNAPSHOT_REPLY_MS_MAX } from '../config/limits.ts';
 import { writeArray, writeBulkText, writeError, writeInteger, writeOk } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { argumentText, isWord, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply, type Handler } from './call.ts';
 import { replyHelp, replyUnknownSubcommand, unknownSubcommandText } from './help.ts';
-
-/** To main, with a ShutdownRequest; main answers `true` when it begins to stop, or does not answer. */
-const TOPIC_SHUTDOWN = 'shutdown';
-
-/** What SHUTDOWN asked for. There is nothing to save yet, hence nothing that FORCE would skip or NOW not wait for. */
-type ShutdownRequest = {
-  readonly save: 'as configured' | 'yes' | 'no';
-  readonly now: boolean;
-  readonly force: boolean;
-};
+import { type ShutdownRequest, TOPIC_SHUTDOWN } from './persistence-topics.ts';
 
 const SHUTDOWN_WORDS = ['NOSAVE', 'SAVE', 'NOW', 'FORCE', 'ABORT'];
 
@@ -65,7 +57,6 @@ const FUNCTION_HELP = [
 
 export const serverHandlers: Readonly<Record<string, Handler>> = {
   time,
-  lastsave,
   shutdown,
   'function|flush': functionFlush,
   'function|help': (call) => replyHelp(call, FUNCTION_HELP),
@@ -82,15 +73,10 @@ function time({ reply, engine }: Call): void {
   writeBulkText(reply, `${Math.floor((nowMs - seconds * MS_PER_SECOND) * MICROSECONDS_PER_MS)}`);
 }
 
-/** When the data on disk was last whole: the start, as with redis-server before its first save. */
-function lastsave({ reply, engine }: Call): void {
-  writeInteger(reply, Math.floor(engine.startedAtMs / MS_PER_SECOND));
-}
-
 function shutdown(call: Call): void {
   const words = shutdownWords(call);
   if (words === undefined) replySyntaxError(call);
-  // Once begun, a stop takes two seconds at the most and is not called off.
+  // A stop that has begun is not called off.
   else if (words.has('ABORT')) writeError(call.reply, 'ERR No shutdown in progress.');
   else requestShutdown(call, words);
 }
@@ -107,16 +93,15 @@ function shutdownWords(call: Call): ReadonlySet<string> | undefined {
   return contradicts ? undefined : words;
 }
 
-/** Success is told by closing the connection, as redis-server does. */
+/** Success is told by closing the connection, as redis-server does. There are no replicas for which NOW would not wait. */
 function requestShutdown(call: Call, words: ReadonlySet<string>): void {
   const request: ShutdownRequest = {
-    save: words.has('SAVE') ? 'yes' : words.has('NOSAVE') ? 'no' : 'as configured',
-    now: words.has('NOW'),
-    force: words.has('FORCE'),
+    saves: words.has('SAVE') ? true : words.has('NOSAVE') ? false : undefined,
+    isForced: words.has('FORCE'),
   };
   const { connection } = call.session;
   const deferred = deferReply(call);
-  call.engine.bus.requestMain(TOPIC_SHUTDOWN, request).then(
+  call.engine.bus.requestMain(TOPIC_SHUTDOWN, request, SNAPSHOT_REPLY_MS_MAX).then(
     () => connection.destroy(),
     () => deferred.resume((reply) => writeError(reply, 'ERR Errors trying to SHUTDOWN. Check logs.')),
   );

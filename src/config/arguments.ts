@@ -30,8 +30,13 @@ export function splitArguments(line: string): string[] | undefined {
 
 /** The argument in double quotes, every byte that is not printable ASCII escaped. */
 export function quoteArgument(text: string): string {
+  return quoteBytes(Buffer.from(text, 'utf8'));
+}
+
+/** Bytes in double quotes, as redis-cli shows them. */
+export function quoteBytes(bytes: Uint8Array): string {
   let quoted = '"';
-  for (const byte of Buffer.from(text, 'utf8')) quoted += quotedByte(byte);
+  for (const byte of bytes) quoted += quotedByte(byte);
   return `${quoted}"`;
 }
 

@@ -10,6 +10,8 @@ export function helpText(): string {
   const stored = DIRECTIVES.filter((directive) => directive.effect === 'stored' && directive.hidden !== true);
   return [
     'Usage: distcache [config-file] [--directive value ...]',
+    '       distcache check DIR [--repair] [--yes]     Check a data folder, repair it when asked to.',
+    '       distcache inspect FILE [--limit N]         Show a log segment or a snapshot.',
     '',
     'A Redis-protocol cache server. Every directive works in the file (redis.conf syntax), as an environment',
     'variable (DISTCACHE_MAXMEMORY) and as a flag; flags win over environment over file.',

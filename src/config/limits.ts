@@ -38,6 +38,10 @@ export const LOCK_NAP_MS = 20;
 /** Entries that one slice of housekeeping removes under the lock: some 100 us. */
 export const HOUSEKEEPING_SLICE_ENTRIES = 256;
 
+/** A worker's rehearsal: the keys that it puts and expires in all, and in one step between two turns. */
+export const REHEARSAL_KEYS = 30_000;
+export const REHEARSAL_STEP_KEYS = 512;
+
 /**
  * A walk over all keys (KEYS, SCAN with a great COUNT): entries and bytes that it takes in one hold of a lock, some
  * 100 us; entries in one turn, about a millisecond; and the pieces in which it keeps the names.
@@ -78,7 +82,7 @@ export const OUTPUT_BUFFER_BYTES = 256 * KIB;
 export const OUTPUT_BUFFER_KEPT_BYTES_MAX = 4 * MIB;
 
 /** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
-export const HOUSEKEEPING_MS = 10;
+export const HOUSEKEEPING_MS = 5;
 export const HOUSEKEEPING_BURST_MS = 1;
 export const CONNECTION_CHECK_MS = 1_000;
 
@@ -117,11 +121,95 @@ export const ACCEPT_TROUBLE_LOG_MS = 10_000;
 export const ADMIN_CONNECTIONS_MAX = 1024;
 export const ADMIN_REQUEST_MS_MAX = 10_000;
 
+/**
+ * Reading logs: one read of a segment, the least of it, and what all streams together may have in memory; distinct keys that a
+ * repair counts for its report; and bytes of a value that `inspect` shows.
+ */
+export const LOG_READ_BYTES = 1 * MIB;
+export const LOG_READ_BYTES_MIN = 64 * KIB;
+export const LOG_READ_TOTAL_BYTES = 32 * MIB;
+export const REPAIR_KEYS_COUNTED_MAX = 1_000_000;
+export const INSPECT_VALUE_BYTES_MAX = 64;
+
+/**
+ * Snapshots: entries (or groups of the index) and bytes that one slice copies under the lock, some 50 us; the bytes of a
+ * section, header included; how often a walk begins anew because a database was flushed or swapped; and the entries whose
+ * place in the index a load finds in one go (16 bytes each, for the time being).
+ */
+export const SNAPSHOT_SLICE_ENTRIES = 256;
+export const SNAPSHOT_SLICE_BYTES = 256 * KIB;
+export const SNAPSHOT_SECTION_BYTES = 1 * MIB;
+export const SNAPSHOT_STARTS_MAX = 64;
+export const LOAD_STAGED_ENTRIES_MAX = 2 * 1024 * 1024;
+
+/** Long jobs that wait: one per shard, and then some. */
+export const LONG_JOBS_WAITING_MAX = 2 * SHARDS_MAX;
+
+/** While data is loaded: how often that is said. Snapshots: how often it is looked whether one is due, and after a failure. */
+export const LOAD_REPORT_MS = 1_000;
+export const SAVE_POINTS_CHECK_MS = 100;
+export const SAVE_RETRY_MS = 5_000;
+
+/**
+ * The log: how often a worker looks after its stream, and main after all; the breaker in front of it: how long the disk is
+ * left alone after a failure, at first and at most, and how many probes it gets at a time.
+ */
+export const LOG_TICK_MS = 100;
+export const LOG_MONITOR_MS = 50;
+export const LOG_BREAKER_RESET_MS = 500;
+export const LOG_BREAKER_RESET_MS_MAX = 10_000;
+export const LOG_BREAKER_PROBES = 1;
+
+/** A job that keeps to a share of a processor naps after so much work. */
+export const PACED_BURST_MS = 2;
+
+/**
+ * Snapshots for clients: how long one that waits for a whole snapshot or a reload does so before it is told that none came, and
+ * the most of one core, in percent, that `snapshot-cpu-share` may name.
+ */
+export const SNAPSHOT_REPLY_MS_MAX = 6 * 60 * 60 * 1000;
+export const SNAPSHOT_CPU_PERCENT_MAX = 100;
+
+/** The longest that a timer of the runtime waits: 24 days. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The configuration itself. */
 export const BIND_ADDRESSES_MAX = 16;
 export const CONFIG_INCLUDE_DEPTH_MAX = 16;
 export const CONFIG_FILE_BYTES_MAX = 4 * MIB;
 
+/** Files: bytes of one read or write; the kernel takes no more than 2^31 less a page at once. */
+export const TRANSFER_BYTES_MAX = 1 * GIB;
+
+/** The manifest: some 100 bytes for each segment and each shard's snapshot that it lists. */
+export const MANIFEST_BYTES_MAX = 16 * MIB;
+
+/** The lock of a folder: its text, and a process's, and how often one that is left at once is tried again. */
+export const DIRECTORY_LOCK_BYTES_MAX = 4 * KIB;
+export const DIRECTORY_LOCK_ROUNDS_MAX = 100;
+
+/**
+ * The pending log records of a shard: before a command there are no more than the soft bound (else they are drained first);
+ * beside the largest record there is a margin for what goes with it; and evictions leave part of the margin to others.
+ */
+export const JOURNAL_SOFT_BYTES = 1 * MIB;
+export const JOURNAL_MARGIN_BYTES = 8 * MIB;
+export const JOURNAL_EVICTION_BYTES_MAX = JOURNAL_MARGIN_BYTES / 2;
+
+/**
+ * Writing the log. A worker's block: memory for it at start, the largest that is kept, and what one block may hold (its
+ * length is a 32-bit number). A segment: when a next one is asked for, and when it is begun. Syncs under everysec: looked
+ * after every 100 ms, they begin a second apart; one that takes this long counts as delayed.
+ */
+export const LOG_BLOCK_BYTES_START = 1 * MIB;
+export const LOG_BLOCK_BYTES_KEPT_MAX = 4 * MIB;
+export const LOG_BLOCK_BYTES_MAX = 4 * GIB - 1 * MIB;
+export const LOG_SEGMENT_BYTES_MAX = 256 * MIB;
+export const LOG_SEGMENT_PREPARE_BYTES = 192 * MIB;
+export const LOG_SYNC_MS = 900;
+export const LOG_SYNC_DELAYED_MS = 2_000;
+
+assert(SNAPSHOT_SLICE_BYTES < SNAPSHOT_SECTION_BYTES, 'a section takes several slices');
 assert(ARENA_BYTES_MAX / ARENA_CELL_BYTES <= 2 ** 31, 'every cell of an arena has a number below 2^31');
 assert(SHARD_MEMORY_BYTES_MIN < ARENA_BYTES_MAX, 'the least shard fits in an arena');
 assert(QUERY_BUFFER_START_BYTES <= READ_BUFFER_BYTES, 'a query buffer starts no larger than one read');
@@ -134,3 +222,13 @@ assert(RESTART_DELAY_MS_MIN < RESTART_DELAY_MS_MAX, 'the delay of a restart can 
 assert(RESTART_DELAY_MS_MAX < RESTART_CALM_MS, 'a crash loop is never mistaken for calm');
 assert(STOP_MS_MAX < 2_000, 'a stop leaves time to exit within two seconds');
 assert(SHARDS_MAX <= 2 ** 14, 'every shard can own a slot');
+assert(TRANSFER_BYTES_MAX < 2 ** 31 - 4 * KIB, 'the kernel takes one transfer at once');
+assert(LOG_READ_BYTES_MIN <= LOG_READ_BYTES, 'the least read of a log is no more than the usual one');
+assert(
+  JOURNAL_SOFT_BYTES < JOURNAL_EVICTION_BYTES_MAX && JOURNAL_EVICTION_BYTES_MAX < JOURNAL_MARGIN_BYTES,
+  'a command may evict before its journal is drained, and its own records find room behind',
+);
+assert(LOG_BLOCK_BYTES_START <= LOG_BLOCK_BYTES_KEPT_MAX, 'the block memory of the start is kept');
+assert(LOG_BLOCK_BYTES_MAX < 2 ** 32, 'the length of a block is a 32-bit number');
+assert(LOG_SEGMENT_PREPARE_BYTES < LOG_SEGMENT_BYTES_MAX, 'a next segment is asked for before it is needed');
+assert(SNAPSHOT_REPLY_MS_MAX < TIMER_MS_MAX, 'the wait for a snapshot fits in a timer');

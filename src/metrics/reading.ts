@@ -4,7 +4,9 @@
  */
 import { sumCounter } from './counters.ts';
 import type { HistogramReading } from './histogram.ts';
+import type { LogReading } from './log-reading.ts';
 import { COMMAND_CALLS, COUNTER_METRICS, type CounterField } from './names.ts';
+import type { PersistenceReading } from './persistence-reading.ts';
 import type { RatesReading } from './rates.ts';
 
 /** What a shard tells of itself. Times in ms but for `lockHoldNs`; the counts since start. */
@@ -33,6 +35,8 @@ export type ShardReading = {
   /** Times that the shard was rebuilt after a thread died in it. */
   repairs: number;
   lockWaits: number;
+  /** Bytes of the records that are still to be written to the log. */
+  pendingLogBytes: number;
   /** Of the holds that were timed; here `below` includes its bound. */
   lockHoldNs: HistogramReading;
   /** By database number. */
@@ -72,6 +76,9 @@ export type Reading = {
   keyspace: KeyspaceReading;
   databases: DatabaseReading[];
   shards: readonly ShardReading[];
+  persistence: PersistenceReading;
+  /** By stream. */
+  log: LogReading;
 };
 
 /** Where the numbers come from; `counters` by thread, `commandNames` by command id. */
@@ -83,6 +90,8 @@ export type ReadingSources = {
   counters: readonly Float64Array[];
   commandNames: readonly string[];
   shards: readonly ShardReading[];
+  persistence: PersistenceReading;
+  log: LogReading;
 };
 
 /** Sums the threads' counters and the shards into one record. Off the hot path: some ten microseconds per thread. */
@@ -100,6 +109,8 @@ export function takeReading(sources: ReadingSources): Reading {
     keyspace: sumShards(shards),
     databases: sumDatabases(shards),
     shards,
+    persistence: sources.persistence,
+    log: sources.log,
   };
 }
 
@@ -134,6 +145,7 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
     compactedEntries: sum((shard) => shard.compactedEntries),
     repairs: sum((shard) => shard.repairs),
     lockWaits: sum((shard) => shard.lockWaits),
+    pendingLogBytes: sum((shard) => shard.pendingLogBytes),
   };
 }
 

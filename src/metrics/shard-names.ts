@@ -137,6 +137,14 @@ export const SHARD_METRICS = [
     scale: 1,
     help: 'Times a thread found the lock of the shard taken.',
   },
+  {
+    field: 'pendingLogBytes',
+    name: 'distcache_shard_pending_log_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    scale: 1,
+    help: 'Bytes of records that are still to be written to the log.',
+  },
 ] as const satisfies readonly (Metric & { field: string; scale: number })[];
 
 export const LOCK_HOLD_METRIC: Metric = {

@@ -7,6 +7,7 @@
 import { spannedCells, usedCells } from '../shard/arena.ts';
 import { expiringCount, keyCount } from '../shard/databases.ts';
 import { usedBytes } from '../shard/eviction.ts';
+import { pendingBytes } from '../shard/journal.ts';
 import {
   CELL_BYTES,
   COMPACTED_ENTRIES,
@@ -59,6 +60,7 @@ export function readShard(shard: Shard): ShardReading {
     compactedEntries: numbers[COMPACTED_ENTRIES],
     repairs: control[REPAIRS],
     lockWaits: numbers[LOCK_CONTENTIONS],
+    pendingLogBytes: pendingBytes(shard),
     lockHoldNs: readHolds(numbers),
     databases: Array.from({ length: control[DATABASES] }, (_, database) => ({
       keys: keyCount(shard, database),

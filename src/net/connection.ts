@@ -50,19 +50,19 @@ export function receive(connection: Connection, length: number, bytes: Buffer): 
   session.lastActiveMs = currentMs(serving);
   if (session.closing) return;
   scheduleTurnEnd(serving);
-  if (connection.pending === undefined && !connection.isSuspended) {
+  if (connection.pending === undefined && connection.suspensions === 0) {
     const stopped = runRequests(connection, bytes, 0, length);
     if (stopped < length) keepPending(connection, bytes, stopped, length);
     return;
   }
   appendPending(connection, bytes, length);
-  if (!connection.isSuspended) runPending(connection);
+  if (connection.suspensions === 0) runPending(connection);
 }
 
 /** The client has closed its side. What it sent is answered first. */
 export function receiveEnd(connection: Connection): void {
   connection.inputEnded = true;
-  if (connection.isSuspended) return;
+  if (connection.suspensions > 0) return;
   connection.session.closing = true;
   noteOutput(connection, connection.serving.reply.length, connection.serving.reply.length);
 }
@@ -81,13 +81,16 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   const { serving, session, bounds } = connection;
   const { reply, call } = serving;
   if (reply.length > TURN_OUTPUT_BYTES_MAX) flushOutput(serving);
+  makeWay(connection);
   const outputStart = reply.length;
+  const { changes } = serving.engine;
+  const writesBefore = changes.writes;
   const shareEnd = Math.min(end, start + TURN_INPUT_BYTES_MAX);
   let isShareUsed = false;
   let at = start;
   connection.isRunning = true;
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
-  while (at < shareEnd && !isShareUsed && !session.closing && !connection.isSuspended) {
+  while (at < shareEnd && !isShareUsed && !session.closing && connection.suspensions === 0) {
     const request = connection.request ?? serving.request;
     bounds.authenticated = session.authenticated;
     const next = parseRequest(request, bytes, at, end, bounds);
@@ -110,26 +113,32 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     isShareUsed = reply.length - outputStart > TURN_OUTPUT_BYTES_MAX;
   }
   connection.isRunning = false;
+  if (changes.writes !== writesBefore) connection.hasWritten = true;
   noteOutput(connection, outputStart, reply.length);
   if (session.closing) return end;
-  if ((isShareUsed || at >= shareEnd) && at < end && !connection.isSuspended) yieldTurn(connection);
+  if ((isShareUsed || at >= shareEnd) && at < end && connection.suspensions === 0) yieldTurn(connection);
   return at;
+}
+
+/** A connection has one stretch of the writer: if others have written behind it in this turn, all of it goes out first. */
+function makeWay({ serving, outputStart, outputEnd }: Connection): void {
+  if (outputEnd > outputStart && outputEnd !== serving.reply.length) flushOutput(serving);
 }
 
 /** Leaves the rest of a long pipeline to the next turn: other clients get theirs, and the writer stays small. */
 function yieldTurn(connection: Connection): void {
-  connection.isSuspended = true;
+  connection.suspensions += 1;
   setImmediate(proceed, connection);
 }
 
-/** Goes on with a connection whose commands had to wait. */
-function proceed(connection: Connection): void {
-  connection.isSuspended = false;
-  if (connection.isDestroyed) return;
+/** Ends one of the reasons for which a connection's commands wait; after the last one they go on. */
+export function proceed(connection: Connection): void {
+  connection.suspensions -= 1;
+  if (connection.isDestroyed || connection.suspensions > 0) return;
   // Even if nothing is answered: the turn's clock has been read.
   scheduleTurnEnd(connection.serving);
   if (connection.pending !== undefined) runPending(connection);
-  if (connection.isInputPaused && !connection.isSuspended) resumeInput(connection);
+  if (connection.isInputPaused && connection.suspensions === 0) resumeInput(connection);
   if (connection.inputEnded) receiveEnd(connection);
 }
 
@@ -166,19 +175,22 @@ function refuse(connection: Connection, request: Request, code: number): void {
 export function deferOutput(connection: Connection): Deferred {
   const { session, serving } = connection;
   const isSkipped = session.replyMode === REPLY_SKIP || session.replyMode === REPLY_OFF;
-  connection.isSuspended = true;
+  connection.suspensions += 1;
   let isResumed = false;
   return {
     resume: (write) => {
       if (isResumed || connection.isDestroyed) return;
       isResumed = true;
       const { reply } = serving;
+      if (!connection.isRunning) makeWay(connection);
       const before = reply.length;
       reply.protocol = session.protocol;
       write(reply);
       if (isSkipped) reply.length = before;
-      connection.isSuspended = false;
-      if (connection.isRunning) return;
+      if (connection.isRunning) {
+        connection.suspensions -= 1;
+        return;
+      }
       session.lastActiveMs = currentMs(serving);
       noteOutput(connection, before, reply.length);
       proceed(connection);
@@ -235,7 +247,7 @@ function appendPending(connection: Connection, bytes: Buffer, length: number): v
   }
   bytes.copy(connection.pending as Buffer, connection.pendingEnd, 0, length);
   connection.pendingEnd += length;
-  if (connection.isSuspended && have + length > TURN_INPUT_BYTES_MAX) pauseInput(connection);
+  if (connection.suspensions > 0 && have + length > TURN_INPUT_BYTES_MAX) pauseInput(connection);
 }
 
 /** Moves the `have` bytes that wait to a buffer where `length` more fit behind them. */

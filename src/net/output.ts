@@ -1,10 +1,11 @@
 /**
  * Replies on their way out: one write per socket and turn, and the limits on what a client leaves unread.
  *
- * Runs on the worker of the connection. All replies of a turn lie in the worker's one writer; as long as the kernel takes
+ * Runs on the worker of the connection. The log comes first (turn-log.ts). All replies of a turn lie in the worker's one writer; as long as the kernel takes
  * everything at once its buffer is used again, otherwise it is left to the sockets and a new one is taken.
  */
 import { Buffer } from 'node:buffer';
+import { assert } from '../base/assert.ts';
 import {
   OUTPUT_BUFFER_BYTES,
   OUTPUT_BUFFER_KEPT_BYTES_MAX,
@@ -13,15 +14,19 @@ import {
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import { writeAtOnce } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
+import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
 
 /** Notes that `[start, end)` of the writer are replies of this connection, to be sent when the turn ends. */
 export function noteOutput(connection: Connection, start: number, end: number): void {
   const { serving } = connection;
-  if (connection.outputEnd > connection.outputStart && connection.outputEnd !== start) sendOutput(connection);
-  if (connection.outputEnd === connection.outputStart) connection.outputStart = start;
-  connection.outputEnd = end;
+  if (end > start) {
+    const isFirst = connection.outputEnd === connection.outputStart;
+    assert(isFirst || connection.outputEnd === start, 'a connection has one stretch of the writer');
+    if (isFirst) connection.outputStart = start;
+    connection.outputEnd = end;
+  }
   if (connection.isDirty || (end === start && !connection.session.closing)) return;
   connection.isDirty = true;
   serving.dirty.push(connection);
@@ -37,42 +42,47 @@ export function scheduleTurnEnd(serving: Serving): void {
 
 /** Writes a connection's replies to its socket. If the kernel does not take them all, the buffer is theirs. */
 function sendOutput(connection: Connection): void {
-  const { serving, socket, outputStart, outputEnd } = connection;
+  const { serving, outputStart, outputEnd } = connection;
   connection.outputStart = 0;
   connection.outputEnd = 0;
-  if (outputEnd === outputStart || connection.isDestroyed) return;
+  if (outputEnd === outputStart) return;
+  const isTaken = sendBytes(connection, serving.reply.bytes.subarray(outputStart, outputEnd));
+  if (!isTaken) serving.isBufferGiven = true;
+}
+
+/** Writes bytes to a socket; false when the kernel has not taken them all and they must stay as they are. */
+function sendBytes(connection: Connection, replies: Buffer): boolean {
+  const { serving, socket } = connection;
+  if (connection.isDestroyed) return true;
   const { counters } = serving.engine;
-  counters[BYTES_OUT] += outputEnd - outputStart;
+  counters[BYTES_OUT] += replies.length;
   counters[WRITES] += 1;
-  connection.session.bytesOut += outputEnd - outputStart;
-  const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
-  if (connection.directBytes > 0 || socket.writableLength > 0) {
-    queueOutput(connection, replies);
-    return;
-  }
-  if (writeAtOnce(socket, replies, connection.onSent)) return;
+  connection.session.bytesOut += replies.length;
+  if (connection.directBytes > 0 || socket.writableLength > 0) return queueOutput(connection, replies);
+  if (writeAtOnce(socket, replies, connection.onSent)) return true;
   connection.directBytes = replies.length;
-  serving.isBufferGiven = true;
   checkOutputLimit(connection, serving.engine.wallMs());
+  return false;
 }
 
 /**
  * Adds replies to those that a client has not read yet. Small ones are copied: else each would keep the whole buffer of
  * its turn, and a client that reads nothing would cost a thousand times what it is held to.
  */
-function queueOutput(connection: Connection, replies: Buffer): void {
+function queueOutput(connection: Connection, replies: Buffer): boolean {
   const { serving, socket } = connection;
   const isCopied = 2 * replies.length < serving.reply.bytes.length;
-  if (!isCopied) serving.isBufferGiven = true;
   connection.queuedWrites += 1;
   socket.write(isCopied ? Buffer.from(replies) : replies, () => {
     connection.queuedWrites -= 1;
   });
   checkOutputLimit(connection, serving.engine.wallMs());
+  return isCopied;
 }
 
 /** What a client has not read yet costs, in bytes. */
 export function unreadBytes({ socket, queuedWrites, directBytes }: Connection): number {
+  // Held replies are not the client's fault.
   return directBytes + socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
 }
 
@@ -84,20 +94,82 @@ export function endTurn(serving: Serving): void {
   serving.nowMs = 0;
 }
 
-/** Sends all replies that the writer holds, and empties it. */
+/** Writes the log, sends all replies that the writer holds, and empties it. Some replies may have to wait for the disk. */
 export function flushOutput(serving: Serving): void {
+  const outcome = serving.log === undefined ? TURN_SAFE : logChanges(serving, serving.log);
   const { dirty, reply } = serving;
   serving.dirty = [];
   for (const connection of dirty) {
     connection.isDirty = false;
-    sendOutput(connection);
-    if (connection.session.closing) connection.socket.destroySoon();
+    if (connection.held !== undefined || (connection.hasWritten && outcome !== TURN_SAFE)) {
+      holdOutput(connection, outcome);
+    } else {
+      sendOutput(connection);
+      if (connection.session.closing) connection.socket.destroySoon();
+    }
+    connection.hasWritten = false;
   }
   if (serving.isBufferGiven || reply.bytes.length > OUTPUT_BUFFER_KEPT_BYTES_MAX) {
     serving.isBufferGiven = false;
     reply.bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
   }
   reply.length = 0;
+  // Last: where nothing is lacking any more, the connections go on at once, and write.
+  if (outcome === TURN_WAITS) awaitCommit(serving);
+}
+
+/** Keeps a connection's replies back, or sends errors in their place. Its next commands wait for those that are kept. */
+function holdOutput(connection: Connection, outcome: number): void {
+  const { serving, outputStart, outputEnd } = connection;
+  const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
+  connection.outputStart = 0;
+  connection.outputEnd = 0;
+  if (outcome === TURN_FAILED && connection.held === undefined) {
+    sendBytes(connection, failedReplies(serving, replies));
+    if (connection.session.closing) connection.socket.destroySoon();
+    return;
+  }
+  if (connection.held === undefined) {
+    connection.held = [];
+    connection.suspensions += 1;
+    serving.log?.held.add(connection);
+  }
+  connection.held.push(Buffer.from(replies));
+}
+
+/** The connections that wait now go on together, once the log is where it must be for them. */
+function awaitCommit(serving: Serving): void {
+  const { log } = serving;
+  if (log === undefined) return;
+  const waiting = [...log.held];
+  whenCommitted(log, () => {
+    for (const connection of waiting) releaseHeld(connection);
+  });
+}
+
+/** Lets the replies go that were held; nothing where none are. */
+export function releaseHeld(connection: Connection): void {
+  const { held, serving } = connection;
+  if (held === undefined) return;
+  connection.held = undefined;
+  serving.log?.held.delete(connection);
+  sendHeld(connection, Buffer.concat(held));
+}
+
+/** The log has failed while replies were held: errors go in their place. */
+export function failHeld(serving: Serving): void {
+  for (const connection of [...(serving.log?.held ?? [])]) {
+    const replies = Buffer.concat(connection.held ?? []);
+    connection.held = undefined;
+    serving.log?.held.delete(connection);
+    sendHeld(connection, failedReplies(serving, replies));
+  }
+}
+
+function sendHeld(connection: Connection, replies: Buffer): void {
+  sendBytes(connection, replies);
+  if (connection.session.closing) connection.socket.destroySoon();
+  connection.serving.proceed(connection);
 }
 
 /** Closes a connection whose replies are not read: at once over the hard limit, over the soft one after its time. */

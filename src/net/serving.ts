@@ -8,9 +8,21 @@ import type { Socket } from 'node:net';
 import type { Call } from '../commands/call.ts';
 import type { Engine } from '../commands/engine.ts';
 import type { Session } from '../commands/session.ts';
+import type { LogWriter } from '../durability/log-stream.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
 import type { Shard } from '../shard/shard.ts';
+
+/** A worker's side of the log. */
+export type TurnLog = {
+  readonly writer: LogWriter;
+  /** Whether a worker that cannot log serves on without (`on-log-error continue`). */
+  readonly servesWithout: () => boolean;
+  /** Connections whose replies wait. */
+  readonly held: Set<Connection>;
+  /** Something of this turn could not be written. */
+  hasFailed: boolean;
+};
 
 export type Serving = {
   readonly engine: Engine;
@@ -33,6 +45,10 @@ export type Serving = {
   /** A slice of housekeeping waits for its place behind the next reads. */
   isHouseTurnDue: boolean;
   isStopping: boolean;
+  /** Ends one of the reasons for which a connection waits (connection.ts). */
+  readonly proceed: (connection: Connection) => void;
+  /** What writes this worker's changes to disk; undefined while nothing is logged. */
+  log: TurnLog | undefined;
   nextClientNumber: number;
   readonly timers: NodeJS.Timeout[];
 };
@@ -52,8 +68,12 @@ export type Connection = {
   outputStart: number;
   outputEnd: number;
   isDirty: boolean;
-  /** A reply comes later, or this turn's share is used up: commands wait. */
-  isSuspended: boolean;
+  /** Commands wait while it is above 0: a reply comes later, this turn's share is used up, or replies are held. */
+  suspensions: number;
+  /** Whether a command of this turn has changed something. */
+  hasWritten: boolean;
+  /** Replies that wait for the log (turn-log.ts), in order. */
+  held: Buffer[] | undefined;
   isRunning: boolean;
   /** Nothing is read, because commands wait and there are enough of them. */
   isInputPaused: boolean;

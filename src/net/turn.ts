@@ -19,15 +19,19 @@ import {
   OUTPUT_BUFFER_BYTES,
   READ_BUFFER_BYTES,
 } from '../config/limits.ts';
+import { syncNow } from '../durability/log-sync.ts';
 import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN, LIMIT_CUTS } from '../metrics/names.ts';
+import { GATE_LOADING, gateReasons } from '../resilience/gate.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
+import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts';
 import { ownsShard } from '../shard/shares.ts';
-import { deferOutput, receive, receiveEnd, requestBounds } from './connection.ts';
-import { checkOutputLimit, endTurn, unreadBytes } from './output.ts';
+import { deferOutput, proceed, receive, receiveEnd, requestBounds } from './connection.ts';
+import { checkOutputLimit, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
 import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
+import { noteHousekeeping } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
 
@@ -70,12 +74,15 @@ export function startServing(engine: Engine, generation: number): Serving {
     isBufferGiven: false,
     isHouseTurnDue: false,
     isStopping: false,
+    proceed,
+    log: undefined,
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
   serving.timers.push(setInterval(() => keepHouseTurn(serving), HOUSEKEEPING_MS));
   serving.timers.push(setInterval(() => checkConnections(serving), CONNECTION_CHECK_MS));
   for (const timer of serving.timers) timer.unref();
+  scheduleRehearsal(serving, createRehearsal());
   return serving;
 }
 
@@ -105,6 +112,8 @@ export function adoptSocket(serving: Serving, accepted: Socket, isUnixSocket: bo
 export function stopServing(serving: Serving): Promise<void> {
   serving.isStopping = true;
   endTurn(serving);
+  // Replies that wait for the disk go out before their connections are closed.
+  if (serving.log !== undefined && serving.log.held.size > 0) syncNow(serving.log.writer);
   for (const timer of serving.timers) clearInterval(timer);
   const closing = [...serving.connections.values()].map(
     (connection) =>
@@ -143,7 +152,9 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     outputStart: 0,
     outputEnd: 0,
     isDirty: false,
-    isSuspended: false,
+    suspensions: 0,
+    hasWritten: false,
+    held: undefined,
     isRunning: false,
     isInputPaused: false,
     inputEnded: false,
@@ -211,11 +222,21 @@ function forget(connection: Connection): void {
  */
 function keepHouseTurn(serving: Serving): void {
   const { engine, ownShards } = serving;
-  const { clock } = ownShards[0];
-  const endMs = clock.monotonicMs() + HOUSEKEEPING_BURST_MS;
+  // More workers than shards: the others keep no house.
+  if (ownShards.length === 0) return;
+  const endMs = ownShards[0].clock.monotonicMs() + HOUSEKEEPING_BURST_MS;
+  keepShards(serving, endMs);
+  noteHousekeeping(serving, ownShards);
+  if (engine.changes.count > 0) scheduleTurnEnd(serving);
+}
+
+function keepShards(serving: Serving, endMs: number): void {
+  const { engine, ownShards } = serving;
+  // A record of the log that is still to come may move the deadline of what is due.
+  const expires = engine.activeExpiry && (gateReasons(engine.gate) & GATE_LOADING) === 0;
   for (const shard of ownShards) {
-    while (keepHouse(shard, engine.wallMs(), engine.activeExpiry)) {
-      if (clock.monotonicMs() < endMs) continue;
+    while (keepHouse(shard, engine.wallMs(), expires)) {
+      if (shard.clock.monotonicMs() < endMs) continue;
       scheduleHouseTurn(serving);
       return;
     }
@@ -231,6 +252,13 @@ function scheduleHouseTurn(serving: Serving): void {
   });
 }
 
+/** Between turns, as long as it takes: clients are served meanwhile. */
+function scheduleRehearsal(serving: Serving, rehearsal: Rehearsal): void {
+  setImmediate(() => {
+    if (!serving.isStopping && rehearse(rehearsal)) scheduleRehearsal(serving, rehearsal);
+  });
+}
+
 /** Once a second: idle clients, and those whose unread output has stayed above the soft limit too long. */
 function checkConnections(serving: Serving): void {
   const { config, counters } = serving.engine;
@@ -238,7 +266,7 @@ function checkConnections(serving: Serving): void {
   for (const connection of serving.connections.values()) {
     noteProgress(connection, nowMs);
     const idleMs = nowMs - connection.session.lastActiveMs;
-    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && !connection.isSuspended) {
+    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && connection.suspensions === 0) {
       counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
     } else if (unreadBytes(connection) > 0) checkOutputLimit(connection, nowMs);

@@ -191,6 +191,28 @@ export function resizeInPlace(arena: Arena, ref: number, cells: number): boolean
   return true;
 }
 
+/**
+ * Fills a used block with a run of used ones, of which `bytes[start, end)` is the image: each with its cells << 2 as header.
+ * They fill it but for a cell that the allocator may have left it. That goes to the last of them, which begins `lastCells`
+ * behind the first; returns whether there was one.
+ */
+export function layBlocks(
+  arena: Arena,
+  ref: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  lastCells: number,
+): boolean {
+  const { words } = arena;
+  const header = words[ref * WORDS_PER_CELL];
+  bytes.copy(arena.windows[ref >>> WINDOW_SHIFT], (ref & WINDOW_CELL_MASK) * CELL_BYTES, start, end);
+  words[ref * WORDS_PER_CELL] |= header & BEFORE_IS_FREE;
+  const spare = (header >>> 2) - (end - start) / CELL_BYTES;
+  words[(ref + lastCells) * WORDS_PER_CELL] += spare << 2;
+  return spare > 0;
+}
+
 /** The first block of the arena, for walks over all of them. */
 export function firstBlock(): number {
   return FIRST_CELL;

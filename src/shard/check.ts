@@ -9,6 +9,7 @@ import { expiresAt, isWide, keyLength, lsnOf, tableOf, typeOf, valueLength } fro
 import { checkWheel } from './expiry.ts';
 import {
   CELL_BYTES,
+  CHANGING,
   DATABASE_TABLES,
   DATABASES,
   EXPIRING_LIVE,
@@ -71,6 +72,7 @@ export function describesEntry(shard: Shard, ref: number): boolean {
 function checkProtection(shard: Shard): string | undefined {
   const { control } = shard;
   if (control[WRITING] !== NONE) return 'a command left an entry half written';
+  if (control[CHANGING] !== 0) return 'a command left a change half done';
   if (control[PROTECTED] === NONE && control[PROTECTED_SOURCE] === NONE) return undefined;
   return 'a command left an entry protected';
 }

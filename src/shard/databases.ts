@@ -4,10 +4,13 @@
  * Runs on every thread, under the shard's lock. A flush hands the database an empty table and dooms the old one, which
  * the shard's owner then drains in slices; a swap exchanges two numbers.
  */
+import { appendFlush, appendSwap } from './append.ts';
 import {
+  CHANGING,
   DATABASE_TABLES,
   KEYS_DOOMED,
   KEYS_LIVE,
+  SNAPSHOT_VOID,
   TABLE_DOOMED,
   TABLE_DRAIN,
   TABLE_EXPIRING,
@@ -17,7 +20,7 @@ import {
   TABLE_STATE,
   TABLES,
 } from './layout.ts';
-import { nextLsn, removeEntry } from './lifecycle.ts';
+import { removeEntry } from './lifecycle.ts';
 import type { Shard } from './shard.ts';
 import { groupCount, groupSize, refAt, tableBase } from './table.ts';
 
@@ -39,29 +42,39 @@ export function expiringCount(shard: Shard, database: number): number {
   return shard.control[tableBase(tableFor(shard, database)) + TABLE_EXPIRING];
 }
 
-/** Empties a database; its memory comes back as the doomed table is drained. O(1) unless earlier flushes still drain. */
+/**
+ * Empties a database; its memory comes back as the doomed table is drained. O(1) unless earlier flushes still drain. Of
+ * an empty database it is no change.
+ */
 export function flushDatabase(shard: Shard, database: number): void {
   const { control } = shard;
   const doomed = tableFor(shard, database);
   const keys = control[tableBase(doomed) + TABLE_KEYS];
-  nextLsn(shard);
   if (keys === 0) return;
   const fresh = freeTable(shard);
+  control[CHANGING] += 1;
   control[tableBase(fresh) + TABLE_STATE] = TABLE_MAPPED;
   control[tableBase(doomed) + TABLE_STATE] = TABLE_DOOMED;
   control[tableBase(doomed) + TABLE_DRAIN] = groupCount(shard, doomed) - 1;
   control[DATABASE_TABLES + database] = fresh;
   control[KEYS_LIVE] -= keys;
   control[KEYS_DOOMED] += keys;
+  control[SNAPSHOT_VOID] += 1;
+  appendFlush(shard, database);
+  control[CHANGING] -= 1;
 }
 
-/** Exchanges two databases. O(1). */
+/** Exchanges two databases. O(1). Of two empty ones, or of one with itself, it is no change. */
 export function swapDatabases(shard: Shard, one: number, other: number): void {
   const { control } = shard;
+  if (one === other || (keyCount(shard, one) === 0 && keyCount(shard, other) === 0)) return;
   const table = tableFor(shard, one);
+  control[CHANGING] += 1;
   control[DATABASE_TABLES + one] = tableFor(shard, other);
   control[DATABASE_TABLES + other] = table;
-  nextLsn(shard);
+  control[SNAPSHOT_VOID] += 1;
+  appendSwap(shard, one, other);
+  control[CHANGING] -= 1;
 }
 
 /** Removes at most `entriesMax` entries of flushed databases; false when none is left. */

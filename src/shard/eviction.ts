@@ -4,11 +4,13 @@
  * Runs on every thread, under the shard's lock. lru is exact; ttl takes the nearest deadline of the earliest bucket;
  * lfu takes the least used of a random group of about 24 entries (redis-server samples 5).
  */
+import { JOURNAL_EVICTION_BYTES_MAX } from '../config/limits.ts';
 import { allocate, BLOCK_CELLS_MAX, release, usedCells } from './arena.ts';
 import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
 import { expiresAt } from './entry.ts';
 import { earliestBucket, nextInBucket } from './expiry.ts';
+import { pendingBytes } from './journal.ts';
 import {
   CELL_BYTES,
   COMPACTION_HAND,
@@ -58,6 +60,11 @@ const MIGRATED_PER_LOOK = 256;
 /** What one key needs of the index at least: a segment and a group. */
 export const INDEX_BYTES_MIN = 8 * 1024;
 
+/** Whether there is room now; there is none and nothing more may be evicted; or the journal must be drained first. */
+export const ROOM_MADE = 0;
+export const ROOM_NONE = 1;
+export const ROOM_LATER = 2;
+
 /** Bytes of all blocks of a shard, entries and index. */
 export function usedBytes(shard: Shard): number {
   return (usedCells(shard.entries) + usedCells(shard.groups)) * CELL_BYTES;
@@ -101,16 +108,18 @@ export function admitKey(shard: Shard, nowMs: number): boolean {
 }
 
 /**
- * Evicts until `bytes` more would fit; false when that cannot be. What redis-server does before a command that adds. For
- * what the shard can never hold nothing is evicted: the command itself finds out, and says so.
+ * Evicts until `bytes` more would fit: ROOM_MADE, or ROOM_NONE when that cannot be. What redis-server does before a
+ * command that adds. For what the shard can never hold nothing is evicted: the command itself finds out, and says so.
+ * ROOM_LATER when the records of the evicted fill their share of the journal: once it is drained, it is to be called again.
  */
-export function makeRoom(shard: Shard, bytes: number, nowMs: number): boolean {
-  if (!canEverHold(shard, bytes)) return true;
+export function makeRoom(shard: Shard, bytes: number, nowMs: number): number {
+  if (!canEverHold(shard, bytes)) return ROOM_MADE;
   const cells = Math.ceil(bytes / CELL_BYTES);
   while (!hasRoom(shard, cells)) {
-    if (!evictOne(shard, nowMs)) return false;
+    if (pendingBytes(shard) > JOURNAL_EVICTION_BYTES_MAX) return ROOM_LATER;
+    if (!evictOne(shard, nowMs)) return ROOM_NONE;
   }
-  return true;
+  return ROOM_MADE;
 }
 
 /** Whether `bytes` of new blocks fit the shard's limit when everything else is gone. */

@@ -5,7 +5,8 @@
  * Nothing here allocates in JavaScript; memory trouble is the returned NONE.
  */
 import type { Buffer } from 'node:buffer';
-import { copyBytes } from '../base/bytes.ts';
+import { copyBytes, copySharedBytes } from '../base/bytes.ts';
+import { appendPut, appendSplice, databaseOfTable } from './append.ts';
 import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, resizeInPlace } from './arena.ts';
 import { tableFor } from './databases.ts';
 import {
@@ -29,6 +30,7 @@ import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedByt
 import { scheduleEntry } from './expiry.ts';
 import {
   CELL_BYTES,
+  CHANGING,
   CLOCK_AND_TABLE,
   EXPIRES_AT_MS_MAX,
   EXPIRES_LOW,
@@ -53,8 +55,9 @@ import {
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
-import { detachEntry, expireEntry, markChanged, nextLsn, replaceExpiry } from './lifecycle.ts';
+import { detachEntry, expireEntry, replaceExpiry } from './lifecycle.ts';
 import { admitEntry, touchEntry } from './recency.ts';
+import { RECORD_RAW } from './record.ts';
 import { sampleFromTable } from './sampling.ts';
 import type { Shard } from './shard.ts';
 import { findInTable, hashOf, insertInTable, replaceInTable, tableBase, visitGroup } from './table.ts';
@@ -108,11 +111,46 @@ export function putString(
   expiresAtMs: number,
   nowMs: number,
 ): number {
-  const ref = placeString(shard, database, key, keyStart, keyEnd, valueEnd - valueStart, expiresAtMs, nowMs);
+  const hash = hashOf(shard, key, keyStart, keyEnd);
+  const existing = findInTable(shard, tableFor(shard, database), hash, key, keyStart, keyEnd);
+  return putFound(
+    shard,
+    database,
+    hash,
+    existing,
+    key,
+    keyStart,
+    keyEnd,
+    value,
+    valueStart,
+    valueEnd,
+    expiresAtMs,
+    nowMs,
+  );
+}
+
+/** As `putString`, for a caller that has looked the key up: `existing` is its entry, expired or not, or NONE. */
+export function putFound(
+  shard: Shard,
+  database: number,
+  hash: number,
+  existing: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  value: Buffer,
+  valueStart: number,
+  valueEnd: number,
+  expiresAtMs: number,
+  nowMs: number,
+): number {
+  const length = valueEnd - valueStart;
+  const table = tableFor(shard, database);
+  const ref = placeString(shard, table, hash, existing, key, keyStart, keyEnd, length, expiresAtMs, nowMs);
   if (ref === NONE) return NONE;
   const { entries } = shard;
   copyBytes(value, valueStart, valueEnd, entryBytes(entries, ref), valueOffset(entries, ref));
-  shard.control[WRITING] = NONE;
+  finishPut(shard, database, ref, keyEnd - keyStart, value, valueStart, valueEnd, expiresAtMs, 0);
   return ref;
 }
 
@@ -132,19 +170,24 @@ export function putCopy(
   nowMs: number,
 ): number {
   const length = valueLength(source.entries, sourceRef);
+  const table = tableFor(shard, database);
+  const hash = hashOf(shard, key, keyStart, keyEnd);
+  const existing = findInTable(shard, table, hash, key, keyStart, keyEnd);
   source.control[PROTECTED_SOURCE] = sourceRef;
-  const ref = placeString(shard, database, key, keyStart, keyEnd, length, expiresAtMs, nowMs);
+  const ref = placeString(shard, table, hash, existing, key, keyStart, keyEnd, length, expiresAtMs, nowMs);
   const from = source.control[PROTECTED_SOURCE];
   source.control[PROTECTED_SOURCE] = NONE;
   if (ref === NONE) return NONE;
   const at = valueOffset(source.entries, from);
   const target = entryBytes(shard.entries, ref);
-  copyBytes(entryBytes(source.entries, from), at, at + length, target, valueOffset(shard.entries, ref));
-  shard.control[WRITING] = NONE;
-  if (!isRaw(source.entries, from) || length > EMBEDDED_BYTES_MAX) return ref;
-  const raw = resizeValue(shard, ref, length, nowMs);
-  shard.control[WRITING] = NONE;
-  return raw === NONE ? ref : raw;
+  copySharedBytes(entryBytes(source.entries, from), at, at + length, target, valueOffset(shard.entries, ref));
+  const isShortRaw = isRaw(source.entries, from) && length <= EMBEDDED_BYTES_MAX;
+  const copy = isShortRaw ? makeRaw(shard, table, hash, ref, key, keyStart, keyEnd, nowMs) : ref;
+  const start = valueOffset(shard.entries, copy);
+  const value = entryBytes(shard.entries, copy);
+  const flags = isRaw(shard.entries, copy) ? RECORD_RAW : 0;
+  finishPut(shard, database, copy, keyEnd - keyStart, value, start, start + length, expiresAtMs, flags);
+  return copy;
 }
 
 /**
@@ -175,7 +218,6 @@ export function resizeValue(shard: Shard, ref: number, length: number, nowMs: nu
     const offset = valueOffset(entries, at);
     entryBytes(entries, at).fill(0, offset + before, offset + length);
   }
-  markChanged(shard, at);
   return at;
 }
 
@@ -190,6 +232,9 @@ export function writeValue(
 ): void {
   const { entries } = shard;
   copyBytes(source, start, end, entryBytes(entries, ref), valueOffset(entries, ref) + offset);
+  const database = databaseOfTable(shard, tableOf(entries, ref));
+  const length = valueLength(entries, ref);
+  writeLsn(entries, ref, appendSplice(shard, database, ref, length, offset, source, start, end));
   shard.control[WRITING] = NONE;
 }
 
@@ -219,10 +264,12 @@ export function scanBucket(
   return visitGroup(shard, tableFor(shard, database), position, visit);
 }
 
-/** Finds or makes the entry for a string of `length` bytes, with everything written but the value itself. */
+/** Takes or makes the entry for a string of `length` bytes, with everything written but the value itself. */
 function placeString(
   shard: Shard,
-  database: number,
+  table: number,
+  hash: number,
+  existing: number,
   key: Buffer,
   keyStart: number,
   keyEnd: number,
@@ -231,9 +278,6 @@ function placeString(
   nowMs: number,
 ): number {
   const expiry = Math.min(expiresAtMs, EXPIRES_AT_MS_MAX);
-  const table = tableFor(shard, database);
-  const hash = hashOf(shard, key, keyStart, keyEnd);
-  const existing = findInTable(shard, table, hash, key, keyStart, keyEnd);
   if (existing === NONE)
     return createString(shard, table, hash, key, keyStart, keyEnd, length, expiry, nowMs);
   const ref = isBlockFor(shard, existing, cellsFor(keyEnd - keyStart, length))
@@ -246,8 +290,47 @@ function placeString(
   else copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + NARROW_KEY_AT);
   replaceExpiry(shard, ref, expiry);
   touchEntry(shard, ref, nowMs);
-  markChanged(shard, ref);
   return ref;
+}
+
+/** Gives a fresh copy the form of a string that was changed in place; without room it stays as it is. Its reference. */
+function makeRaw(
+  shard: Shard,
+  table: number,
+  hash: number,
+  ref: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  nowMs: number,
+): number {
+  const { control, entries } = shard;
+  control[CHANGING] += 1;
+  control[WRITING] = NONE;
+  const raw = resizeValue(shard, ref, valueLength(entries, ref), nowMs);
+  // What was done for room may have moved it.
+  const copy = raw === NONE ? findInTable(shard, table, hash, key, keyStart, keyEnd) : raw;
+  control[WRITING] = copy;
+  control[CHANGING] -= 1;
+  return copy;
+}
+
+/** The change is complete: its record and its number. */
+function finishPut(
+  shard: Shard,
+  database: number,
+  ref: number,
+  keyBytes: number,
+  value: Buffer,
+  valueStart: number,
+  valueEnd: number,
+  expiresAtMs: number,
+  flags: number,
+): void {
+  const expiry = Math.min(expiresAtMs, EXPIRES_AT_MS_MAX);
+  const lsn = appendPut(shard, database, ref, keyBytes, value, valueStart, valueEnd, expiry, flags);
+  writeLsn(shard.entries, ref, lsn);
+  shard.control[WRITING] = NONE;
 }
 
 /** Whether a block has the size that was asked for; the allocator may have left it a cell that is too small to be a block. */
@@ -289,7 +372,6 @@ function createString(
   entries.words[word + CLOCK_AND_TABLE] = table;
   entries.words[word + HIGHS] = 0;
   writeExpiresAt(entries, ref, expiresAtMs);
-  writeLsn(entries, ref, nextLsn(shard));
   writeShape(shard, ref, keyEnd - keyStart, length);
   if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
   else copyBytes(key, keyStart, keyEnd, entryBytes(entries, ref), entryOffset(ref) + NARROW_KEY_AT);

@@ -1,8 +1,8 @@
 /**
  * Where everything of a shard lies: the drawings of its control block and of one entry, and the names of every offset.
  *
- * Owns no state; runs on every thread. A shard is three SharedArrayBuffers: the control block drawn here, the arena of
- * its entries and the arena of its index. Words are 32 bits, cells 8 bytes, numbers float64.
+ * Owns no state; runs on every thread. A shard's memory is its control block, drawn here, the arena of its entries, the
+ * arena of its index, and its journal (journal.ts). Words are 32 bits, cells 8 bytes, numbers float64.
  */
 import { assert } from '../base/assert.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
@@ -99,6 +99,9 @@ export const HOLD_SAMPLING = 31;
 export const REPAIRS = 32;
 export const EXPIRING_LIVE = 33;
 export const WRITING = 34;
+export const SNAPSHOT_VOID = 36;
+export const JOURNALING = 37;
+export const CHANGING = 38;
 
 export const DATABASE_TABLES = 64;
 
@@ -119,6 +122,11 @@ export const TABLE_DRAIN = 5;
 export const TABLE_FREE = 0;
 export const TABLE_MAPPED = 1;
 export const TABLE_DOOMED = 2;
+
+/** What becomes of the records of changes: none are kept; each is kept; one is missing, and none are kept any more. */
+export const JOURNAL_OFF = 0;
+export const JOURNAL_ON = 1;
+export const JOURNAL_BROKEN = 2;
 
 assert(DATABASE_TABLES + DATABASES_MAX <= WHEEL_HEADS, 'the database map ends before the wheel');
 assert(DATABASES_MAX * 2 <= 256, 'an entry names its table in 8 bits');

@@ -3,16 +3,17 @@
  *
  * Runs on every thread, under the shard's lock.
  */
+import { appendDelete, appendExpire, databaseOfTable } from './append.ts';
 import { allocate, blockCells, release } from './arena.ts';
 import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
 import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import {
+  CHANGING,
   COMPACTION_HAND,
   EXPIRED_KEYS,
   EXPIRES_AT_MS_MAX,
   KEYS_DOOMED,
   KEYS_LIVE,
-  LSN,
   MIGRATION_CURSOR,
   NONE,
   PROTECTED,
@@ -31,31 +32,24 @@ import { olderThan, relinkEntry, relistEntry, unlinkEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { clearTable, hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
 
-/** Takes the next number of the shard's changes. */
-export function nextLsn(shard: Shard): number {
-  shard.numbers[LSN] += 1;
-  return shard.numbers[LSN];
-}
-
-/** Stamps an entry that was changed in place. */
-export function markChanged(shard: Shard, ref: number): void {
-  writeLsn(shard.entries, ref, nextLsn(shard));
-}
-
-/** Removes an entry whose hash is known. It is a change of the shard. */
+/** Removes an entry whose hash is known. It is a change of the shard, unless a flush has taken the entry already. */
 function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const { control } = shard;
   const table = tableOf(shard.entries, ref);
   const base = tableBase(table);
-  removeFromTable(shard, table, hash, ref);
-  detachEntry(shard, ref);
   if (control[base + TABLE_STATE] === TABLE_DOOMED) {
+    removeFromTable(shard, table, hash, ref);
+    detachEntry(shard, ref);
     control[KEYS_DOOMED] -= 1;
     if (control[base + TABLE_KEYS] === 0) clearTable(shard, table);
-  } else {
-    control[KEYS_LIVE] -= 1;
-    nextLsn(shard);
+    return;
   }
+  control[CHANGING] += 1;
+  appendDelete(shard, databaseOfTable(shard, table), ref);
+  removeFromTable(shard, table, hash, ref);
+  detachEntry(shard, ref);
+  control[KEYS_LIVE] -= 1;
+  control[CHANGING] -= 1;
 }
 
 /** Removes an entry. O(1), plus hashing its key. */
@@ -85,10 +79,12 @@ export function detachEntry(shard: Shard, ref: number): void {
 
 /** Sets or (with 0) removes the time at which an entry expires. It is a change of the shard. O(1). */
 export function setExpiry(shard: Shard, ref: number, expiresAtMs: number): void {
-  shard.control[WRITING] = ref;
-  replaceExpiry(shard, ref, Math.min(expiresAtMs, EXPIRES_AT_MS_MAX));
-  shard.control[WRITING] = NONE;
-  markChanged(shard, ref);
+  const { control, entries } = shard;
+  const expiry = Math.min(expiresAtMs, EXPIRES_AT_MS_MAX);
+  control[WRITING] = ref;
+  replaceExpiry(shard, ref, expiry);
+  writeLsn(entries, ref, appendExpire(shard, databaseOfTable(shard, tableOf(entries, ref)), ref, expiry));
+  control[WRITING] = NONE;
 }
 
 /** As `setExpiry`, for a caller that stamps the entry itself. */

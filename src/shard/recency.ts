@@ -31,7 +31,9 @@ const CLOCK_MASK = 0xffffff;
 const LFU_INITIAL = 5;
 const LFU_COUNTER_MAX = 255;
 const MINUTES_MASK = 0xffff;
+const MS_PER_SECOND = 1000;
 const MS_PER_MINUTE = 60_000;
+const SECONDS_PER_MINUTE = 60;
 const UINT32 = 2 ** 32;
 
 /** Empties both lists: each head is its own neighbour. */
@@ -100,9 +102,23 @@ export function olderThan(arena: Arena, ref: number): number {
 
 /** Whole seconds since the last use; under an lfu policy, since the counter was last written, to the minute. */
 export function idleSeconds(shard: Shard, ref: number, nowMs: number): number {
-  const clock = clockOf(shard.entries, ref);
-  if (isLfu(shard.control[POLICY])) return ((minutesClock(nowMs) - (clock >>> 8)) & MINUTES_MASK) * 60;
-  return (secondsClock(nowMs) - clock) & CLOCK_MASK;
+  return secondsSince(shard, clockOf(shard.entries, ref), nowMs);
+}
+
+/** The same for a clock: 0 .. 2^24 - 1. */
+export function secondsSince(shard: Shard, clock: number, nowMs: number): number {
+  const isUses = isLfu(shard.control[POLICY]);
+  return clockAge(clock, clockTime(isUses, nowMs), isUses) * (isUses ? SECONDS_PER_MINUTE : 1);
+}
+
+/** The time of this moment as clocks have it: seconds, or minutes where they count uses. */
+export function clockTime(isUses: boolean, nowMs: number): number {
+  return isUses ? minutesClock(nowMs) : secondsClock(nowMs);
+}
+
+/** How long before `time` a clock was written, in the unit of that. */
+export function clockAge(clock: number, time: number, isUses: boolean): number {
+  return isUses ? (time - (clock >>> 8)) & MINUTES_MASK : (time - clock) & CLOCK_MASK;
 }
 
 /** The use counter (0..255) as it stands after decay. */
@@ -115,8 +131,16 @@ export function frequencyOf(shard: Shard, ref: number, nowMs: number): number {
   return Math.max(0, (clock & 0xff) - periods);
 }
 
+/** A clock of one meaning as one of the other, as well as that can be: a new counter, or the minute of the last use. */
+export function translateClock(clock: number, isUses: boolean, toUses: boolean, nowMs: number): number {
+  if (isUses === toUses) return clock;
+  if (toUses)
+    return lfuClock(nowMs - ((secondsClock(nowMs) - clock) & CLOCK_MASK) * MS_PER_SECOND, LFU_INITIAL);
+  return secondsClock(nowMs - ((minutesClock(nowMs) - (clock >>> 8)) & MINUTES_MASK) * MS_PER_MINUTE);
+}
+
 /** Which list an entry belongs to under the policy of this moment. */
-function headFor(shard: Shard, ref: number): number {
+export function headFor(shard: Shard, ref: number): number {
   return isVolatile(shard.control[POLICY]) && expiresAt(shard.entries, ref) !== 0 ? HEAD_VOLATILE : HEAD_ALL;
 }
 

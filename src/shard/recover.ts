@@ -17,7 +17,9 @@ import {
 import { checkShard, describesEntry } from './check.ts';
 import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, writeClock } from './entry.ts';
 import { scheduleEntry } from './expiry.ts';
+import { breakJournal, isJournalBroken, mendJournal } from './journal.ts';
 import {
+  CHANGING,
   DATABASE_TABLES,
   DATABASES,
   KEYS_DOOMED,
@@ -55,27 +57,38 @@ export function recoverAfterDeath(shards: readonly Shard[], deadThreadId: number
   return report;
 }
 
-/** Whether a command stopped half-way: it left an entry protected or half written. */
+/** Whether a command stopped half-way: it left an entry protected or half written, or a change half done. */
 export function isSuspect(shard: Shard): boolean {
   const { control } = shard;
-  return control[WRITING] !== NONE || control[PROTECTED] !== NONE || control[PROTECTED_SOURCE] !== NONE;
+  const isMarked = control[WRITING] !== NONE || control[CHANGING] !== 0;
+  return isMarked || control[PROTECTED] !== NONE || control[PROTECTED_SOURCE] !== NONE;
 }
 
 /**
  * Checks a shard and rebuilds it if it is broken; under its lock. An entry whose value was being written is dropped:
- * a cache may forget, never lie. O(entries).
+ * a cache may forget, never lie. What was forgotten breaks the journal. O(entries).
  */
 export function mendShard(shard: Shard, nowMs: number): string {
+  const wasBroken = isJournalBroken(shard);
+  const report = mendMemory(shard, nowMs);
+  mendJournal(shard);
+  return isJournalBroken(shard) && !wasBroken ? `${report}; its log lacks a change` : report;
+}
+
+function mendMemory(shard: Shard, nowMs: number): string {
   const { control, entries } = shard;
   const writing = control[WRITING];
   if (writing !== NONE)
     entries.words[writing * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  if (writing !== NONE || control[CHANGING] !== 0) breakJournal(shard);
   control[WRITING] = NONE;
+  control[CHANGING] = 0;
   control[PROTECTED] = NONE;
   control[PROTECTED_SOURCE] = NONE;
   mendTables(shard);
   const problem = checkShard(shard);
   if (problem === undefined) return 'it is whole';
+  breakJournal(shard);
   control[REPAIRS] += 1;
   const lost = rebuildShard(shard, nowMs);
   return `${problem}; rebuilt with ${control[KEYS_LIVE]} keys, ${lost} dropped`;

@@ -1,5 +1,5 @@
 /**
- * A shard as one thread sees it: views over the shard's three SharedArrayBuffers, and the thread's own few variables.
+ * A shard as one thread sees it: views over the shard's SharedArrayBuffers, and the thread's own few variables.
  *
  * The buffers are created once by the main thread and belong to the process: they survive any worker.
  */
@@ -8,8 +8,10 @@ import type { Clock } from '../base/clock.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
 import { type Arena, arenaBytesFor, formatArena, openArena } from './arena.ts';
 import { startWheel } from './expiry.ts';
+import { type Journal, journalBytesFor, openJournal } from './journal.ts';
 import {
   CELL_BYTES,
+  CHANGING,
   COMPACTION_HAND,
   DATABASE_TABLES,
   DATABASES,
@@ -49,6 +51,7 @@ export type ShardBuffers = {
   readonly control: SharedArrayBuffer;
   readonly entries: SharedArrayBuffer;
   readonly groups: SharedArrayBuffer;
+  readonly journal: SharedArrayBuffer;
 };
 
 /** One thread's views of one shard. */
@@ -60,6 +63,7 @@ export type Shard = {
   readonly numbers: Float64Array;
   readonly entries: Arena;
   readonly groups: Arena;
+  readonly journal: Journal;
   holdCountdown: number;
   holdTimed: boolean;
 };
@@ -103,6 +107,7 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
     control: new SharedArrayBuffer(controlWords * Int32Array.BYTES_PER_ELEMENT),
     entries: new SharedArrayBuffer(entriesBytes),
     groups: new SharedArrayBuffer(groupsBytes),
+    journal: new SharedArrayBuffer(journalBytesFor(options.capacityBytes)),
   };
   const control = new Int32Array(buffers.control);
   control[DATABASES] = options.databases;
@@ -130,6 +135,7 @@ export function openShard(buffers: ShardBuffers, index: number, threadId: number
     numbers: new Float64Array(buffers.numbers),
     entries: openArena(buffers.entries),
     groups: openArena(buffers.groups),
+    journal: openJournal(buffers.journal),
     holdCountdown: 1,
     holdTimed: false,
   };
@@ -161,6 +167,7 @@ export function formatIndex(shard: Shard, nowMs: number): void {
   control[PROTECTED] = NONE;
   control[PROTECTED_SOURCE] = NONE;
   control[WRITING] = NONE;
+  control[CHANGING] = 0;
   control[MIGRATION_CURSOR] = NONE;
   control[COMPACTION_HAND] = NONE;
   control[EXPIRING_LIVE] = 0;

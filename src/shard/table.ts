@@ -5,9 +5,7 @@
  * Source: Litwin, "Linear hashing: a new tool for file and table addressing" (VLDB 1980). A group is not a fixed page
  * but a block that grows by four places, so that memory per key hardly depends on how full the table is:
  *
- *   root ──> segments of 1024 group references ──> group, in 32-bit words
- *
- *   ┌ BLOCK ┬ COUNT 16 | CAPACITY 16 ┬ tags, two to a word ... ┬ references, one to a word ... ┐
+ *   root ──> segments of 1024 group references ──> group (group.ts)
  *
  * A tag is 16 bits of the key's hash: a miss reads one group and, mostly, no entry. The lowest bits pick the group; the
  * bit that splits it stands in the tag (bits 8 to 23 in a table of up to 2^16 groups, 16 to 31 in a larger one), so that
@@ -17,6 +15,21 @@
 import { equalBytes } from '../base/bytes.ts';
 import { allocate, blockCells, release } from './arena.ts';
 import { entryBytes, keyLength, keyOffset } from './entry.ts';
+import {
+  CAPACITY_MAX,
+  CAPACITY_STEP,
+  capacityOf,
+  countOf,
+  createFor,
+  createGroup,
+  GROUP_COUNTS,
+  GROUP_TAGS,
+  placeOf,
+  pushPlace,
+  refsOf,
+  tagAt,
+  writeTag,
+} from './group.ts';
 import { hashKey } from './key-hash.ts';
 import {
   HASH_KEY_0,
@@ -38,24 +51,20 @@ const SEGMENT_GROUPS = 1 << SEGMENT_GROUPS_SHIFT;
 const SEGMENT_FIRST = 2;
 const SEGMENT_CELLS = (SEGMENT_GROUPS + SEGMENT_FIRST) / WORDS_PER_CELL;
 
-const GROUP_COUNTS = 1;
-const GROUP_TAGS = 2;
-const CAPACITY_STEP = 4;
-const CAPACITY_MAX = 0xfffc;
-
 /** Groups numbered by so many bits have the upper half of the hash for tags; before that, 16 bits from lower down. */
 const LARGE_LEVEL = 16;
 const SMALL_TAG_SHIFT = 8;
 const TAG_MASK = 0xffff;
 
 /** A group splits when the table holds more keys than this for each, and merges below a third of it. */
-const KEYS_PER_GROUP = 24;
+export const KEYS_PER_GROUP = 24;
 const KEYS_PER_GROUP_MIN = 8;
 
 /** Unused places in a group beyond this are given back when a key leaves. */
 const SPARE_PLACES_MAX = 8;
 
-const POSITIONS = 2 ** 32;
+/** Where a walk in hash order ends. */
+export const POSITIONS = 2 ** 32;
 
 /** The hash of a key in this shard. */
 export function hashOf(shard: Shard, bytes: Uint8Array, start: number, end: number): number {
@@ -119,12 +128,21 @@ export function insertInTable(shard: Shard, table: number, hash: number, ref: nu
 
 /** Takes a reference out. Shrinks the table by at most one group. */
 export function removeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
-  takeFromTable(shard, table, hash, ref);
+  takeFromTable(shard, table, hash, ref, SPARE_PLACES_MAX);
   shrinkTable(shard, table, 1);
 }
 
-/** As `removeFromTable`, for a caller that removes many and then calls `shrinkTable` once. */
-export function takeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
+/**
+ * As `removeFromTable`, for a caller that removes many and then calls `shrinkTable` once. A group is trimmed when
+ * `sparePlacesMax` of its places are unused; an empty one goes.
+ */
+export function takeFromTable(
+  shard: Shard,
+  table: number,
+  hash: number,
+  ref: number,
+  sparePlacesMax: number,
+): void {
   const { control } = shard;
   const { words } = shard.groups;
   const index = groupOf(control, table, hash);
@@ -138,7 +156,7 @@ export function takeFromTable(shard: Shard, table: number, hash: number, ref: nu
     writeTag(words, group, place, tagAt(words, group, last));
   }
   words[group * WORDS_PER_CELL + GROUP_COUNTS] = counts - 1;
-  if (last === 0 || (counts >>> 16) - last >= SPARE_PLACES_MAX) trimGroup(shard, table, index, group);
+  if (last === 0 || (counts >>> 16) - last >= sparePlacesMax) trimGroup(shard, table, index, group);
   control[tableBase(table) + TABLE_KEYS] -= 1;
 }
 
@@ -192,6 +210,11 @@ export function visitGroup(
   return bits === 0 ? POSITIONS : (reverseBits(index) >>> 0) + 2 ** (32 - bits);
 }
 
+/** Where an entry stands in hash order; see `visitGroup`. Touches the entry. */
+export function positionOf(shard: Shard, ref: number): number {
+  return reverseBits(hashOfEntry(shard, ref)) >>> 0;
+}
+
 /** The reference at a place of a group, for sampling: groups and places are numbered from 0. NONE beyond the last. */
 export function refAt(shard: Shard, table: number, groupIndex: number, place: number): number {
   const group = groupAt(shard, table, groupIndex);
@@ -242,7 +265,7 @@ function groupOf(control: Int32Array, table: number, hash: number): number {
 }
 
 /** How many of the hash's lowest bits number this group. */
-function groupLevel(control: Int32Array, table: number, index: number): number {
+export function groupLevel(control: Int32Array, table: number, index: number): number {
   const base = TABLE_AREA + table * TABLE_WORDS;
   const level = control[base + TABLE_LEVEL];
   return index < control[base + TABLE_SPLIT] || index >= 1 << level ? level + 1 : level;
@@ -252,7 +275,8 @@ function tagShift(level: number): number {
   return level < LARGE_LEVEL ? SMALL_TAG_SHIFT : LARGE_LEVEL;
 }
 
-function tagFor(hash: number, level: number): number {
+/** The tag of a hash in a group of this level. */
+export function tagFor(hash: number, level: number): number {
   return (hash >>> tagShift(level)) & TAG_MASK;
 }
 
@@ -260,7 +284,8 @@ function rootOf(control: Int32Array, table: number): number {
   return TABLE_AREA + control[TABLES] * TABLE_WORDS + table * control[ROOT_WORDS];
 }
 
-function groupAt(shard: Shard, table: number, index: number): number {
+/** The group of a number, or NONE where it holds nothing. */
+export function groupAt(shard: Shard, table: number, index: number): number {
   const { control } = shard;
   const segment = control[rootOf(control, table) + (index >>> SEGMENT_GROUPS_SHIFT)];
   if (segment === NONE) return NONE;
@@ -282,43 +307,6 @@ function placeGroup(shard: Shard, table: number, index: number, group: number): 
   return true;
 }
 
-function countOf(words: Int32Array, group: number): number {
-  return words[group * WORDS_PER_CELL + GROUP_COUNTS] & 0xffff;
-}
-
-function capacityOf(words: Int32Array, group: number): number {
-  return words[group * WORDS_PER_CELL + GROUP_COUNTS] >>> 16;
-}
-
-function refsOf(words: Int32Array, group: number): number {
-  return group * WORDS_PER_CELL + GROUP_TAGS + (capacityOf(words, group) >>> 1);
-}
-
-function tagAt(words: Int32Array, group: number, place: number): number {
-  const two = words[group * WORDS_PER_CELL + GROUP_TAGS + (place >>> 1)];
-  return (place & 1) === 0 ? two & 0xffff : two >>> 16;
-}
-
-function writeTag(words: Int32Array, group: number, place: number, tag: number): void {
-  const at = group * WORDS_PER_CELL + GROUP_TAGS + (place >>> 1);
-  words[at] = (place & 1) === 0 ? (words[at] & ~0xffff) | tag : (words[at] & 0xffff) | (tag << 16);
-}
-
-function placeOf(shard: Shard, group: number, ref: number): number {
-  const { words } = shard.groups;
-  const refs = refsOf(words, group);
-  for (let place = countOf(words, group) - 1; place >= 0; place -= 1) {
-    if (words[refs + place] === ref) return place;
-  }
-  return -1;
-}
-
-function createGroup(shard: Shard, capacity: number): number {
-  const group = allocate(shard.groups, 1 + (capacity / CAPACITY_STEP) * 3);
-  if (group !== NONE) shard.groups.words[group * WORDS_PER_CELL + GROUP_COUNTS] = capacity << 16;
-  return group;
-}
-
 function appendToGroup(shard: Shard, table: number, index: number, tag: number, ref: number): boolean {
   const { words } = shard.groups;
   let group = groupAt(shard, table, index);
@@ -335,7 +323,13 @@ function appendToGroup(shard: Shard, table: number, index: number, tag: number, 
 }
 
 /** Moves a group to a block of another capacity; NONE when there is no memory (the old one stays). */
-function resizeGroup(shard: Shard, table: number, index: number, from: number, capacity: number): number {
+export function resizeGroup(
+  shard: Shard,
+  table: number,
+  index: number,
+  from: number,
+  capacity: number,
+): number {
   if (capacity > CAPACITY_MAX) return NONE;
   const to = createGroup(shard, capacity);
   if (to === NONE) return NONE;
@@ -370,7 +364,7 @@ function trimGroup(shard: Shard, table: number, index: number, group: number): v
 }
 
 /** Splits the next group in turn into itself and its image. Without memory it does nothing: groups then hold more. */
-function splitGroup(shard: Shard, table: number): void {
+export function splitGroup(shard: Shard, table: number): void {
   const { control } = shard;
   const base = tableBase(table);
   const level = control[base + TABLE_LEVEL];
@@ -428,17 +422,6 @@ function splitBit(shard: Shard, group: number, refs: number, place: number, leve
   const shift = tagShift(level);
   if (level >= shift) return (tagAt(words, group, place) >>> (level - shift)) & 1;
   return (hashOfEntry(shard, words[refs + place]) >>> level) & 1;
-}
-
-function createFor(shard: Shard, count: number): number {
-  return count === 0 ? NONE : createGroup(shard, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
-}
-
-function pushPlace(words: Int32Array, group: number, tag: number, ref: number): void {
-  const place = countOf(words, group);
-  writeTag(words, group, place, tag);
-  words[refsOf(words, group) + place] = ref;
-  words[group * WORDS_PER_CELL + GROUP_COUNTS] += 1;
 }
 
 /** Undoes the latest split: the last group's references return to the group they came from. */
@@ -499,6 +482,17 @@ function reverseBits(value: number): number {
 /** Words of root that a table needs for at most `keys` keys. */
 export function rootWordsFor(keys: number): number {
   return Math.max(1, Math.ceil(keys / KEYS_PER_GROUP / SEGMENT_GROUPS) * 2);
+}
+
+/** Gives an empty table as many groups as `keys` keys need, so that filling it splits none. O(1). */
+export function sizeTable(shard: Shard, table: number, keys: number): void {
+  const { control } = shard;
+  const base = tableBase(table);
+  const groupsMax = control[ROOT_WORDS] * SEGMENT_GROUPS;
+  const groups = Math.max(1, Math.min(groupsMax, Math.ceil(keys / KEYS_PER_GROUP)));
+  const level = 31 - Math.clz32(groups);
+  control[base + TABLE_LEVEL] = level;
+  control[base + TABLE_SPLIT] = groups - (1 << level);
 }
 
 /** Frees an empty table's segments and marks it free. Cost: its segments. */

@@ -6,6 +6,8 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
+import { WORKERS_MAX } from '../config/limits.ts';
+import type { MadeSegment } from '../durability/disk-state.ts';
 import type { ShardBuffers } from '../shard/shard.ts';
 
 /** Thread ids are what a shard's lock word holds, so none of them is 0. A replacement has the id of the dead. */
@@ -15,6 +17,11 @@ const FIRST_WORKER_THREAD_ID = 2;
 /** The id of the thread that runs worker `index`. */
 export function threadIdOfWorker(index: number): number {
   return FIRST_WORKER_THREAD_ID + index;
+}
+
+/** The id of a thread of the job pool while it runs job `index` of those that take shards' locks at the same time. */
+export function threadIdOfJob(index: number): number {
+  return FIRST_WORKER_THREAD_ID + WORKERS_MAX + index;
 }
 
 /** Which section of the counters (metrics/counters.ts) a thread writes: 0 is main, 1 + i is worker i. */
@@ -33,6 +40,12 @@ export type ProcessBoot = {
   /** Uint16 x 16384: the shard of each slot. */
   readonly slotTable: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  /** What may not run at present (resilience/gate.ts). */
+  readonly gate: SharedArrayBuffer;
+  /** How far the log is (durability/log-board.ts), one stream per worker; it is there whether or not anything is logged. */
+  readonly logBoard: SharedArrayBuffer;
+  /** How loading, snapshots and log stand (metrics/persistence.ts). */
+  readonly persistence: SharedArrayBuffer;
   /** As it is when the worker starts: a replacement gets what CONFIG SET has made of it. */
   readonly config: Config;
   readonly startedAtMs: number;
@@ -46,6 +59,8 @@ export type ThreadBoot = ProcessBoot & {
   readonly workerIndex: number;
   /** How many threads have served in this place before. */
   readonly generation: number;
+  /** Where a replacement goes on with the log of the dead; undefined where nothing is logged (yet). */
+  readonly logSegment: MadeSegment | undefined;
   readonly ports: readonly BusPort[];
 };
 

@@ -24,15 +24,22 @@ type ConfigSetRequest = {
 
 const NO_FILE = 'ERR The server is running without a config file';
 
-/** Makes the calling thread, main, the one that decides over `config`. */
-export function decideConfigChanges(bus: Bus, config: Config): void {
+/**
+ * Makes the calling thread, main, the one that decides over `config`. `settle` does what a change takes besides; what it
+ * resolves to is the error to answer, '' for none.
+ */
+export function decideConfigChanges(
+  bus: Bus,
+  config: Config,
+  settle: (changes: readonly Change[]) => Promise<string>,
+): void {
   let rewriting: Promise<unknown> = Promise.resolve();
   handleTopic<ConfigSetRequest>(bus, TOPIC_SET, async ({ pairs, clientIsLocal }) => {
     const prepared = prepareDirectives(config, pairs, clientIsLocal);
     if ('error' in prepared) return prepared.error;
     applyDirectives(config, prepared.changes);
     await requestAll(bus, TOPIC_APPLY, prepared.changes);
-    return '';
+    return settle(prepared.changes);
   });
   // One after the other: each writes the same file.
   handleTopic(bus, TOPIC_REWRITE, () => {

@@ -30,6 +30,14 @@ export function jobThreads(): number {
   return Math.max(1, Math.floor(availableParallelism() / 2));
 }
 
+/**
+ * Threads of the pool for jobs that take their time (snapshots): one for each processor, for at start, while they load, the
+ * workers have nothing to do. A pool of its own, so that short jobs never wait behind a long one.
+ */
+export function longJobThreads(): number {
+  return availableParallelism();
+}
+
 /** No thread starts before there is a job. */
 export function createJobs(options: JobsOptions): Jobs {
   const pool = new Piscina({

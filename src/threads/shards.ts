@@ -9,12 +9,16 @@ import { fillSlotTable, type RingOwner } from '../routing/hash-ring.ts';
 import { SLOT_COUNT } from '../routing/slot.ts';
 import { policyNumber } from '../shard/policy.ts';
 import { createShardBuffers, formatShard, openShard, type ShardBuffers } from '../shard/shard.ts';
-import { keysMaxOf, shardCountFor, shareOf } from '../shard/shares.ts';
+import { keysMaxOf, shareOf } from '../shard/shares.ts';
 import { MAIN_THREAD_ID } from './boot.ts';
 
-/** Reserves and formats all shards. The kernel commits the memory as it is used. */
-export function createShards(config: Config, clock: Clock, seed: () => number): ShardBuffers[] {
-  const shards = shardCountFor(config.workers, config.maxmemory, config.maxkeys);
+/** Reserves and formats so many shards. The kernel commits the memory as it is used. */
+export function createShards(
+  config: Config,
+  shards: number,
+  clock: Clock,
+  seed: () => number,
+): ShardBuffers[] {
   return Array.from({ length: shards }, (_, index) => {
     const buffers = createShardBuffers({
       capacityBytes: shareOf(config.maxmemoryReserved, shards, index),

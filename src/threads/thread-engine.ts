@@ -3,7 +3,10 @@
  * form in which commands know them.
  */
 import type { Clock } from '../base/clock.ts';
+import { createChanges } from '../commands/changes.ts';
 import type { Engine, EngineBus, EngineLog } from '../commands/engine.ts';
+import { openLogBoard } from '../durability/log-board.ts';
+import { readLog } from '../durability/log-statistics.ts';
 import { openCounters } from '../metrics/counters.ts';
 import { openShard } from '../shard/shard.ts';
 import { MAIN_THREAD_ID, type ProcessBoot, sectionOfThread } from './boot.ts';
@@ -18,11 +21,12 @@ export function createEngine(
   clock: Clock,
 ): Engine {
   const { threadId, workerIndex } = thread;
+  const shards = boot.shardBuffers.map((buffers, index) => openShard(buffers, index, threadId, clock));
   return {
     threadId,
     workerIndex,
     workerCount: boot.workerCount,
-    shards: boot.shardBuffers.map((buffers, index) => openShard(buffers, index, threadId, clock)),
+    shards,
     slotShard: new Uint16Array(boot.slotTable),
     config: boot.config,
     counters: openCounters(boot.counters, sectionOfThread(threadId)),
@@ -33,6 +37,12 @@ export function createEngine(
     startedAtMs: boot.startedAtMs,
     runId: boot.runId,
     sessions: new Map(),
+    gate: new Int32Array(boot.gate),
+    changes: createChanges(shards),
+    drainLog: () => undefined,
+    persistence: new Float64Array(boot.persistence),
+    logReading: () => readLog(openLogBoard(boot.logBoard, boot.workerCount)),
+    whenSynced: undefined,
     activeExpiry: true,
     later: (callback) => void setImmediate(callback),
   };

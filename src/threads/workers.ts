@@ -14,6 +14,7 @@ import {
   RESTARTS_AT_ONCE_MAX,
   WORKER_START_MS_MAX,
 } from '../config/limits.ts';
+import type { MadeSegment } from '../durability/disk-state.ts';
 import { openCounters } from '../metrics/counters.ts';
 import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
 import {
@@ -39,6 +40,8 @@ export type WorkersOptions = {
   readonly monotonicMs: () => number;
   /** Frees what a dead thread had locked, checked and repaired; one line of text for each thing that was done. */
   readonly recover: (threadId: number) => readonly string[];
+  /** Where the worker of that index writes its log from its start on; undefined while nothing is logged. */
+  readonly logSegment: (index: number) => MadeSegment | undefined;
 };
 
 export type Workers = {
@@ -188,6 +191,7 @@ function startMember(workers: Workers, member: Member): Promise<Started> {
     threadId: member.threadId,
     workerIndex: member.index,
     generation: member.starts,
+    logSegment: workers.options.logSegment(member.index),
     ports,
   };
   member.starts += 1;

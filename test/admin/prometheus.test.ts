@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { prometheusText } from '../../src/admin/prometheus.ts';
 import { COMMAND_CALLS, COUNTER_METRICS, KEYSPACE_HITS } from '../../src/metrics/names.ts';
+import { createPersistenceBuffer, LOG_BREAKER_STATE } from '../../src/metrics/persistence.ts';
+import { LOG_STREAM_METRICS, PERSISTENCE_METRICS } from '../../src/metrics/persistence-names.ts';
+import { readPersistence } from '../../src/metrics/persistence-reading.ts';
 import { type ReadingSources, takeReading } from '../../src/metrics/reading.ts';
 import {
   DATABASE_METRICS,
@@ -10,7 +13,7 @@ import {
   SHARD_METRICS,
 } from '../../src/metrics/shard-names.ts';
 import { parsePrometheusText } from '../support/prometheus-parser.ts';
-import { SAMPLE_STARTED_AT_MS, sampleShard, sampleSources } from '../support/sample-reading.ts';
+import { SAMPLE_STARTED_AT_MS, sampleShard, sampleSources, sampleStream } from '../support/sample-reading.ts';
 
 function parsedPage(sources: ReadingSources) {
   return parsePrometheusText(prometheusText(takeReading(sources)));
@@ -90,6 +93,54 @@ describe('the Prometheus text', () => {
     expect(valuesOf(sources, 'distcache_start_time_seconds')).toEqual([
       { value: SAMPLE_STARTED_AT_MS / 1000 },
     ]);
+  });
+
+  test('has how loading, snapshots and the log stand, in base units', () => {
+    const numbers = new Float64Array(createPersistenceBuffer(0)).map((_, index) => 1000 + index);
+    const persistence = readPersistence(numbers);
+    const page = parsedPage({ ...sampleSources(), persistence });
+    for (const { field, name, type, help, scale } of PERSISTENCE_METRICS) {
+      expect(page.get(name)).toMatchObject({ type, help });
+      expect(page.get(name)?.samples).toEqual([{ name, labels: {}, value: persistence[field] * scale }]);
+    }
+    expect(page.get('distcache_snapshot_last_duration_seconds')?.samples[0].value).toBeCloseTo(1.012, 9);
+    expect(page.get('distcache_log_breaker_openings_total')?.samples[0].value).toBe(1026);
+  });
+
+  test('leaves out what has never happened', () => {
+    const page = parsedPage(sampleSources());
+    expect(page.has('distcache_load_duration_seconds')).toBe(false);
+    expect(page.has('distcache_snapshot_last_duration_seconds')).toBe(false);
+    expect(valuesOf(sampleSources(), 'distcache_loading')).toEqual([{ value: 0 }]);
+    expect(valuesOf(sampleSources(), 'distcache_snapshot_last_timestamp_seconds')).toEqual([
+      { value: SAMPLE_STARTED_AT_MS / 1000 },
+    ]);
+  });
+
+  test.each([
+    [0, 'closed'],
+    [1, 'open'],
+    [2, 'half-open'],
+  ])("has 1 for the state of the log's breaker that is number %i, %s", (number, name) => {
+    const numbers = new Float64Array(createPersistenceBuffer(0));
+    numbers[LOG_BREAKER_STATE] = number;
+    const sources = { ...sampleSources(), persistence: readPersistence(numbers) };
+    expect(valuesOf(sources, 'distcache_log_breaker_state')).toEqual(
+      ['closed', 'open', 'half-open'].map((state) => ({ state, value: state === name ? 1 : 0 })),
+    );
+  });
+
+  test('has every number of every stream of the log, and no family of them where there is no log', () => {
+    const page = parsedPage(sampleSources());
+    const none = parsedPage({ ...sampleSources(), log: [] });
+    for (const { field, name, type, help, scale } of LOG_STREAM_METRICS) {
+      expect(page.get(name)).toMatchObject({ type, help });
+      const samples = page.get(name)?.samples.map(({ labels, value }) => [labels, value]);
+      expect(samples).toEqual(
+        [0, 1].map((index) => [{ stream: `${index}` }, sampleStream(index)[field] * scale]),
+      );
+      expect(none.has(name)).toBe(false);
+    }
   });
 
   test('is whole for a server without shards, and writes no number in a way that scrapers cannot read', () => {

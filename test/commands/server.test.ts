@@ -1,10 +1,9 @@
-/** Tests of TIME, LASTSAVE, SHUTDOWN, FUNCTION FLUSH and CLUSTER KEYSLOT. */
+/** Tests of TIME, SHUTDOWN, FUNCTION FLUSH and CLUSTER KEYSLOT. */
 import { setImmediate } from 'node:timers';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { slotOfKey } from '../../src/routing/slot.ts';
 import { createHarness } from '../support/harness.ts';
-import { START_MS } from '../support/shard.ts';
 
 const nextTurn = promisify(setImmediate);
 
@@ -17,19 +16,11 @@ describe('TIME', () => {
   });
 });
 
-describe('LASTSAVE', () => {
-  it('tells the start in seconds, whatever the time is', () => {
-    const harness = createHarness();
-    harness.nowMs += 60_000;
-    expect(harness.run('LASTSAVE')).toBe(`:${Math.floor(START_MS / 1000)}\r\n`);
-  });
-});
-
 describe('SHUTDOWN', () => {
   it.each([
-    [['SHUTDOWN'], { save: 'as configured', now: false, force: false }],
-    [['shutdown', 'nosave'], { save: 'no', now: false, force: false }],
-    [['SHUTDOWN', 'SAVE', 'Now', 'FORCE', 'save'], { save: 'yes', now: true, force: true }],
+    [['SHUTDOWN'], { saves: undefined, isForced: false }],
+    [['shutdown', 'nosave'], { saves: false, isForced: false }],
+    [['SHUTDOWN', 'SAVE', 'Now', 'FORCE', 'save'], { saves: true, isForced: true }],
   ])('asks main and closes the connection without a reply: %j', async (command, request) => {
     const harness = createHarness();
     const asked: unknown[] = [];

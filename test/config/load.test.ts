@@ -40,6 +40,12 @@ describe('the defaults', () => {
       dir: WORKING_FOLDER,
       appendonly: true,
       appendfsync: 'everysec',
+      stopWritesOnBgsaveError: true,
+      autoAofRewritePercentage: 100,
+      autoAofRewriteMinSize: 64 * MIB,
+      aofLoadTruncated: true,
+      onLogError: 'refuse',
+      snapshotCpuShare: 50,
       configFile: undefined,
     });
     expect(config.clientOutputBufferLimit.normal).toEqual({

@@ -10,7 +10,7 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../suppor
 import { compareTrees, converse, replyTree, type Tree } from '../support/replies.ts';
 
 /** Newer than the oracle. */
-const NEWER = new Set(['client|no-touch', 'client|setinfo']);
+const NEWER = new Set(['client|no-touch', 'client|setinfo', 'waitaof']);
 
 const NAMES = ALL_COMMANDS.flatMap((spec) => [spec, ...(spec.subcommands ?? [])])
   .map(({ name }) => name)

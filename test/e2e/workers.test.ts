@@ -48,8 +48,10 @@ function hammer(wire: Wire, batch: (round: number) => (readonly string[])[]) {
       const requests = batch(round);
       wire.socket.write(Buffer.concat(requests.map((request) => requestBytes(...request))));
       for (const _ of requests) {
-        replies.push(await wire.reply());
-        acknowledged += 1;
+        const reply = await wire.reply();
+        replies.push(reply);
+        // While the log is begun anew after a death, writes are refused.
+        if (!String(reply).startsWith('-')) acknowledged += 1;
       }
     }
   })().catch(() => undefined);
@@ -282,6 +284,8 @@ describe('a bug in a command', () => {
     expect(await wires[0].ask('DEBUG', 'THROW')).toMatch(/^-ERR internal error in 'debug': DEBUG THROW/);
     expect(await wires[0].ask('DEBUG', 'THROW', 'a')).toMatch(/^-ERR internal error in 'debug': DEBUG THROW/);
     expect(await metricTotal(server.httpPort, 'distcache_internal_errors_total')).toBe(before + 2);
+    // A change of which the log may lack a part: it is begun anew, and writes wait for that.
+    await eventually(async () => (await wires[0].ask('SET', 'a', '3')) === '+OK');
     for (const wire of wires) {
       expect(await wire.ask('SET', 'a', '3')).toBe('+OK');
       expect(await wire.ask('MGET', 'a', 'b')).toEqual(['3', '2']);

@@ -6,10 +6,23 @@ import {
   COUNTER_METRICS,
   type Metric,
 } from '../../src/metrics/names.ts';
+import {
+  BREAKER_STATE_METRIC,
+  LOG_STREAM_METRICS,
+  PERSISTENCE_METRICS,
+} from '../../src/metrics/persistence-names.ts';
+import { SHARD_METRICS } from '../../src/metrics/shard-names.ts';
 
-const metrics: readonly Metric[] = [...COUNTER_METRICS, COMMAND_CALLS_METRIC];
+const metrics: readonly Metric[] = [
+  ...COUNTER_METRICS,
+  COMMAND_CALLS_METRIC,
+  ...SHARD_METRICS,
+  ...PERSISTENCE_METRICS,
+  BREAKER_STATE_METRIC,
+  ...LOG_STREAM_METRICS,
+];
 
-test('every counter has a name, a field and an index of its own', () => {
+test('every metric has a name, a field and an index of its own', () => {
   expect(new Set(metrics.map((metric) => metric.name)).size).toBe(metrics.length);
   expect(new Set(COUNTER_METRICS.map((metric) => metric.field)).size).toBe(COUNTER_METRICS.length);
   expect(new Set(COUNTER_METRICS.map((metric) => metric.index)).size).toBe(COUNTER_METRICS.length);

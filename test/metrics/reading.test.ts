@@ -52,6 +52,7 @@ describe('a reading', () => {
       compactedEntries: 18,
       repairs: 3,
       lockWaits: 3,
+      pendingLogBytes: 192,
     });
   });
 

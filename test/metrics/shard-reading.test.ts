@@ -102,6 +102,7 @@ describe('the reading of a shard', () => {
       control: shard.control.buffer as SharedArrayBuffer,
       entries: shard.entries.words.buffer as SharedArrayBuffer,
       groups: shard.groups.words.buffer as SharedArrayBuffer,
+      journal: shard.journal.words.buffer as SharedArrayBuffer,
     };
     expect(readShard(openShard(buffers, 0, 9, shard.clock))).toEqual(readShard(shard));
   });

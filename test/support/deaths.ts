@@ -1,13 +1,16 @@
 /**
  * Deaths told one by one: a deed is done as often as it makes writes, and every time its thread dies one write later.
- * After each the shard is mended, compared with what was there before and what the whole deed leaves, and used on.
+ * After each the shard is mended, compared with what was there before and what the whole deed leaves, and used on. If
+ * its journal claims to be whole, its records replayed give what the shard holds.
  */
 import type { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
 import { checkShard } from '../../src/shard/check.ts';
 import { drainDoomed, flushDatabase, keyCount } from '../../src/shard/databases.ts';
 import { expiresAt } from '../../src/shard/entry.ts';
+import { isJournalBroken, startJournaling } from '../../src/shard/journal.ts';
 import { scanBucket } from '../../src/shard/keyspace.ts';
+import { LSN } from '../../src/shard/layout.ts';
 import { ALL_LRU } from '../../src/shard/policy.ts';
 import { mendShard } from '../../src/shard/recover.ts';
 import {
@@ -18,6 +21,7 @@ import {
   type ShardOptions,
 } from '../../src/shard/shard.ts';
 import { copyBuffers, DEATH, type Lifetime, likeBuffers, mortalBytes, openDying } from './dying-shard.ts';
+import { entriesOf, readRecords, replayAll, take } from './journal.ts';
 import { find, keyText, START_MS, set, stillClock, valueText } from './shard.ts';
 
 /** Makes keys and values that can be copied into the shard at hand. */
@@ -62,6 +66,7 @@ export function tellDeaths(story: Story): number {
   const image = createShardBuffers({ ...OPTIONS, ...story.options });
   const first = openShard(image, 0, 1, stillClock);
   formatShard(first, START_MS);
+  startJournaling(first);
   story.before(first);
   expectWholeAt(first, 'before');
   const memory = likeBuffers(image);
@@ -72,6 +77,8 @@ export function tellDeaths(story: Story): number {
   };
   const writes = live(FOR_EVER);
   expectWholeAt(shard, 'without a death');
+  const replica = createReplica();
+  expectSameInLog(shard, replica, 'without a death');
   const before = contentsOf(first);
   const after = contentsOf(shard);
   const useOnEvery = Math.ceil(writes / USED_ON_MAX);
@@ -81,6 +88,8 @@ export function tellDeaths(story: Story): number {
     const at = `after ${death} of ${writes} writes`;
     expectWholeAt(shard, at);
     expectTruth(story, before, after, contentsOf(shard), at);
+    expectSameInLog(shard, replica, at);
+    if (death === 0 && isJournalBroken(shard)) expect.fail('broken before anything was done');
     if (death % useOnEvery === 0) useOn(shard, at);
   }
   return writes;
@@ -95,6 +104,28 @@ function liveUntil(story: Story, shard: Shard, writes: number): number {
     if (error !== DEATH) throw error;
   }
   return lifetime.made;
+}
+
+/** A shard with room for all that any of the shards holds. */
+function createReplica(): Shard {
+  return openShard(
+    createShardBuffers({ ...OPTIONS, capacityBytes: 2 ** 20, limitBytes: 2 ** 20 }),
+    0,
+    1,
+    stillClock,
+  );
+}
+
+/** What is pending can be drained, and is all that happened unless the journal says that something is missing. */
+function expectSameInLog(shard: Shard, replica: Shard, at: string): void {
+  const taken = take(shard);
+  readRecords(taken);
+  if (isJournalBroken(shard)) return;
+  formatShard(replica, START_MS);
+  replica.numbers[LSN] = 0;
+  replayAll(replica, taken);
+  expect(entriesOf(replica), at).toEqual(entriesOf(shard));
+  expect(replica.numbers[LSN], at).toBe(shard.numbers[LSN]);
 }
 
 function expectWholeAt(shard: Shard, at: string): void {

@@ -13,6 +13,9 @@ export const DEATH = new Error('the thread died');
 /** Writes that are still allowed, and those that were made. */
 export type Lifetime = { left: number; made: number };
 
+/** More than the records of any story need, and little to copy. */
+const JOURNAL_BYTES = 128 * 1024;
+
 const NATIVE_WRITES: ReadonlySet<string | symbol> = new Set(['fill', 'copyWithin', 'copy']);
 const originals = new WeakMap<object, object>();
 
@@ -24,6 +27,12 @@ export function openDying(shard: Shard, lifetime: Lifetime): Shard {
     numbers: mortal(shard.numbers, lifetime),
     entries: mortalArena(shard.entries, lifetime),
     groups: mortalArena(shard.groups, lifetime),
+    journal: {
+      words: mortal(shard.journal.words, lifetime),
+      numbers: mortal(shard.journal.numbers, lifetime),
+      recordWords: mortal(shard.journal.recordWords, lifetime),
+      records: mortal(shard.journal.records, lifetime),
+    },
   };
 }
 
@@ -32,13 +41,14 @@ export function mortalBytes(text: string, lifetime: Lifetime): Buffer {
   return mortal(Buffer.from(text), lifetime);
 }
 
-/** Memory of the same sizes as that of another shard. */
+/** Memory of the same sizes as that of another shard, but for the journal's. */
 export function likeBuffers(buffers: ShardBuffers): ShardBuffers {
   return {
     numbers: new SharedArrayBuffer(buffers.numbers.byteLength),
     control: new SharedArrayBuffer(buffers.control.byteLength),
     entries: new SharedArrayBuffer(buffers.entries.byteLength),
     groups: new SharedArrayBuffer(buffers.groups.byteLength),
+    journal: new SharedArrayBuffer(Math.min(buffers.journal.byteLength, JOURNAL_BYTES)),
   };
 }
 
@@ -47,6 +57,9 @@ export function copyBuffers(from: ShardBuffers, to: ShardBuffers): void {
   Buffer.from(from.numbers).copy(Buffer.from(to.numbers));
   Buffer.from(from.control).copy(Buffer.from(to.control));
   Buffer.from(from.entries).copy(Buffer.from(to.entries));
+  Buffer.from(from.journal, 0, Math.min(from.journal.byteLength, JOURNAL_BYTES)).copy(
+    Buffer.from(to.journal),
+  );
   Buffer.from(from.groups).copy(Buffer.from(to.groups));
 }
 

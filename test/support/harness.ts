@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
 import type { Call } from '../../src/commands/call.ts';
+import { createChanges } from '../../src/commands/changes.ts';
 import type { Engine } from '../../src/commands/engine.ts';
 import { executeCall } from '../../src/commands/execute.ts';
 import '../../src/commands/families.ts';
@@ -17,6 +18,8 @@ import { findSubsequence, type SubsequenceRequest } from '../../src/commands/str
 import { currentSurroundings } from '../../src/config/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCountersBuffer, openCounters } from '../../src/metrics/counters.ts';
+import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { createReplyWriter } from '../../src/resp/reply-writer.ts';
 import { createRequest, parseRequest } from '../../src/resp/request-parser.ts';
 import { fillSlotTable } from '../../src/routing/hash-ring.ts';
@@ -108,6 +111,12 @@ export function createHarness({
     startedAtMs: nowMs,
     runId: '0'.repeat(40),
     sessions: new Map(),
+    gate: new Int32Array(createGateBuffer()),
+    changes: createChanges(shards),
+    drainLog: () => undefined,
+    persistence: new Float64Array(createPersistenceBuffer(nowMs)),
+    logReading: () => [],
+    whenSynced: undefined,
     activeExpiry: true,
     later: (callback) => void setImmediate(callback),
   };

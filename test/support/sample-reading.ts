@@ -1,6 +1,9 @@
 /** A made-up server's numbers for the tests of readings and of what is written from them. */
 import { createCountersBuffer, openAllCounters } from '../../src/metrics/counters.ts';
 import { createHistogram, readHistogram, recordValue } from '../../src/metrics/histogram.ts';
+import type { LogReading } from '../../src/metrics/log-reading.ts';
+import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { readPersistence } from '../../src/metrics/persistence-reading.ts';
 import type { ReadingSources, ShardReading } from '../../src/metrics/reading.ts';
 
 export const SAMPLE_STARTED_AT_MS = 1_700_000_000_000;
@@ -15,6 +18,23 @@ export function sampleSources(): ReadingSources {
     counters: openAllCounters(createCountersBuffer(3)),
     commandNames: ['get', 'set', 'config|get'],
     shards: [sampleShard(0), sampleShard(1)],
+    persistence: readPersistence(new Float64Array(createPersistenceBuffer(SAMPLE_STARTED_AT_MS))),
+    log: [sampleStream(0), sampleStream(1)],
+  };
+}
+
+/** Stream `index`: every number is (index + 1) times that of stream 0. */
+export function sampleStream(index: number): LogReading[number] {
+  const times = index + 1;
+  return {
+    bytesWritten: 9000 * times,
+    blocksWritten: 30 * times,
+    syncs: 8 * times,
+    syncsDelayed: times,
+    syncMsLast: 4 * times,
+    syncMsMax: 40 * times,
+    unsyncedBytes: 128 * times,
+    writesFailed: 2 * times,
   };
 }
 
@@ -41,6 +61,7 @@ export function sampleShard(index: number): ShardReading {
     compactedEntries: 6 * times,
     repairs: times,
     lockWaits: times,
+    pendingLogBytes: 64 * times,
     lockHoldNs: readHistogram(lockHold),
     databases: [
       { keys: 8 * times, expiring: 3 * times },

@@ -34,7 +34,7 @@ function createThreads(flags: readonly string[]): void {
     return { bus: createBus(id, () => undefined, []), config: loaded.config, applied: [] };
   });
   for (const a of threads) for (const b of threads) if (a.bus.threadId < b.bus.threadId) join2(a.bus, b.bus);
-  decideConfigChanges(threads[0].bus, threads[0].config);
+  decideConfigChanges(threads[0].bus, threads[0].config, async () => '');
   for (const { bus, config, applied } of threads.slice(1)) {
     followConfigChanges(bus, config, (changes) => applied.push(...changes));
   }

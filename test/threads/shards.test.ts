@@ -10,16 +10,16 @@ import { VOLATILE_LFU } from '../../src/shard/policy.ts';
 import { openShard } from '../../src/shard/shard.ts';
 import { createShards, createSlotTable } from '../../src/threads/shards.ts';
 
-function shardsOf(...flags: string[]) {
+function shardsOf(count: number, ...flags: string[]) {
   const loaded = loadConfig(flags, {}, currentSurroundings());
   if (loaded.kind !== 'run') throw new Error('no configuration');
-  const buffers = createShards(loaded.config, systemClock, () => 7);
+  const buffers = createShards(loaded.config, count, systemClock, () => 7);
   return buffers.map((shard, index) => openShard(shard, index, 1, systemClock));
 }
 
 describe('the shards', () => {
-  it('are one for each worker, whole and empty, and share the limits', () => {
-    const shards = shardsOf('--workers', '3', '--maxmemory', '31mb', '--maxkeys', '10', '--databases', '4');
+  it('are as many as are asked for, whole and empty, and share the limits', () => {
+    const shards = shardsOf(3, '--maxmemory', '31mb', '--maxkeys', '10', '--databases', '4');
     expect(shards.map((shard) => checkShard(shard))).toEqual([undefined, undefined, undefined]);
     const readings = shards.map(readShard);
     expect(readings.map(({ keys, databases }) => [keys, databases.length])).toEqual([
@@ -33,7 +33,7 @@ describe('the shards', () => {
 
   it('work by the policy of the configuration', () => {
     const policy = ['--maxmemory-policy', 'volatile-lfu', '--lfu-log-factor', '5', '--lfu-decay-time', '9'];
-    const [{ control }] = shardsOf('--workers', '1', '--maxmemory', '2mb', ...policy);
+    const [{ control }] = shardsOf(1, '--maxmemory', '2mb', ...policy);
     expect([control[POLICY], control[LFU_LOG_FACTOR], control[LFU_DECAY_MINUTES]]).toEqual([
       VOLATILE_LFU,
       5,

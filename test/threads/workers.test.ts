@@ -7,8 +7,11 @@ import type { Config } from '../../src/config/config.ts';
 import { currentSurroundings } from '../../src/config/file.ts';
 import { RESTART_CALM_MS, RESTART_DELAY_MS_MAX } from '../../src/config/limits.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { createLogBoardBuffer } from '../../src/durability/log-board.ts';
 import { createCountersBuffer, openAllCounters, sumCounter } from '../../src/metrics/counters.ts';
 import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../../src/metrics/names.ts';
+import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { MAIN_THREAD_ID } from '../../src/threads/boot.ts';
 import { createBus, handleTopic, requestAll } from '../../src/threads/bus.ts';
 import { createLog, type LogLine } from '../../src/threads/log.ts';
@@ -68,6 +71,9 @@ async function startWorld(count: number, plan = ''): Promise<World> {
       shardBuffers: [],
       slotTable: new SharedArrayBuffer(0),
       counters,
+      gate: createGateBuffer(),
+      logBoard: createLogBoardBuffer(count, 1),
+      persistence: createPersistenceBuffer(0),
       config,
       startedAtMs: 0,
       runId: '',
@@ -75,6 +81,7 @@ async function startWorld(count: number, plan = ''): Promise<World> {
     bus,
     log: createLog(config, MAIN_THREAD_ID, (line) => lines.push(line)),
     monotonicMs: () => performance.now(),
+    logSegment: () => undefined,
     recover: (threadId) => {
       recovered.push(threadId);
       return [`thread ${threadId} was cleaned up after`];

@@ -1,7 +1,8 @@
 /**
  * The rows of the commands on keys of any type, but for those that set or read deadlines: data that COMMAND answers from and the dispatcher checks by.
  *
- * Any thread, never changed. As redis-server 7.0.15 reports them (COMMAND INFO, COMMAND DOCS).
+ * Any thread, never changed. As redis-server 7.0.15 reports them (COMMAND INFO, COMMAND DOCS); WAITAOF, which came with
+ * 7.2, as its documentation has it.
  */
 import type { CommandSpec } from '../spec.ts';
 
@@ -332,5 +333,26 @@ export const GENERIC_COMMANDS: readonly CommandSpec[] = [
     complexity:
       'O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.',
     arguments: [{ name: 'key', type: 'key', keySpecIndex: 0, flags: ['multiple'] }],
+  },
+  {
+    name: 'waitaof',
+    arity: 4,
+    flags: ['blocking'],
+    categories: ['slow', 'blocking', 'connection'],
+    tips: ['request_policy:all_shards', 'response_policy:agg_min'],
+    firstKey: 0,
+    lastKey: 0,
+    keyStep: 0,
+    keys: [],
+    summary:
+      'Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.',
+    since: '7.2.0',
+    group: 'generic',
+    complexity: 'O(1)',
+    arguments: [
+      { name: 'numlocal', type: 'integer' },
+      { name: 'numreplicas', type: 'integer' },
+      { name: 'timeout', type: 'integer' },
+    ],
   },
 ];

@@ -1,0 +1,159 @@
+/**
+ * The execution of commands whose keys may lie in several shards: all locks, all or nothing.
+ *
+ * Runs on the thread of the connection, called by the dispatcher (execute.ts).
+ */
+import { JOURNAL_SOFT_BYTES, SHARDS_MAX } from '../config/limits.ts';
+import { writeError } from '../resp/reply-writer.ts';
+import { slotOfKey } from '../routing/slot.ts';
+import { canEverHold, makeRoom, ROOM_LATER, ROOM_MADE, ROOM_NONE } from '../shard/eviction.ts';
+import { markGrouped, pendingBytes } from '../shard/journal.ts';
+import { LSN } from '../shard/layout.ts';
+import { acquireShard, releaseShard } from '../shard/lock.ts';
+import type { Shard } from '../shard/shard.ts';
+import { OUT_OF_MEMORY } from './arguments.ts';
+import type { Call, Command } from './call.ts';
+import { noteTouched } from './changes.ts';
+import type { Engine } from './engine.ts';
+import { mendAfterFailure, replyInternalError } from './failure.ts';
+
+/** What a new key costs besides its own bytes and its value's: header, index and rounding. */
+export const KEY_OVERHEAD_BYTES = 64;
+
+/** A command whose evictions fill a journal drains it and goes on; nothing takes more rounds than this. */
+export const ROOM_ROUNDS_MAX = 10_000;
+
+/** Which shards the running command locks, one byte each, and the bytes that it may add to each. One per thread. */
+const locking = { wanted: new Uint8Array(SHARDS_MAX), needs: new Float64Array(SHARDS_MAX) };
+
+/** Takes the locks of all keys' shards in ascending order, so that the command is atomic and no two can wait in a ring. */
+export function runManyKeys(call: Call, command: Command, replyStart: number): void {
+  const { engine } = call;
+  wantShards(call, command);
+  acquireWanted(engine);
+  if (command.isWrite && isAnyJournalFull(engine)) drainWanted(engine);
+  const changesBefore = sumOfLsns(engine);
+  try {
+    if (!command.deniesOom || makeRoomInAll(call)) command.handler(call);
+  } catch (error) {
+    replyInternalError(call, command, replyStart, error);
+    // How each stood before is not kept: a failure over many keys is rare enough to check them all.
+    for (const shard of engine.shards) if (isWanted(shard)) mendAfterFailure(call, shard, NaN);
+  } finally {
+    if (sumOfLsns(engine) !== changesBefore) engine.changes.writes += 1;
+    if (command.isWrite) groupWanted(engine);
+    noteWanted(engine);
+    releaseWanted(engine);
+  }
+}
+
+function isWanted(shard: Shard): boolean {
+  return locking.wanted[shard.index] === 1;
+}
+
+function acquireWanted({ shards }: Engine): void {
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1) acquireShard(shards[index]);
+  }
+}
+
+function releaseWanted({ shards }: Engine): void {
+  for (let index = shards.length - 1; index >= 0; index -= 1) {
+    if (locking.wanted[index] === 1) releaseShard(shards[index]);
+  }
+}
+
+/** Has what is pending written, for which the locks are given back and taken again. */
+function drainWanted(engine: Engine): void {
+  noteWanted(engine);
+  releaseWanted(engine);
+  try {
+    engine.drainLog();
+  } finally {
+    acquireWanted(engine);
+  }
+}
+
+/** The locks are held: whatever changes it is the command. */
+function sumOfLsns({ shards }: Engine): number {
+  let sum = 0;
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1) sum += shards[index].numbers[LSN];
+  }
+  return sum;
+}
+
+function isAnyJournalFull({ shards }: Engine): boolean {
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) > JOURNAL_SOFT_BYTES) return true;
+  }
+  return false;
+}
+
+/** The records of a command over several shards get into the log together or not at all. */
+function groupWanted({ shards }: Engine): void {
+  let changed = 0;
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) changed += 1;
+  }
+  if (changed < 2) return;
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) markGrouped(shards[index]);
+  }
+}
+
+function noteWanted({ shards, changes }: Engine): void {
+  for (let index = 0; index < shards.length; index += 1) {
+    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) noteTouched(changes, shards[index]);
+  }
+}
+
+/** Marks the shards of the keys, and adds up what each would have to store. */
+function wantShards(call: Call, command: Command): void {
+  const { engine, spans, count } = call;
+  const { wanted, needs } = locking;
+  wanted.fill(0, 0, engine.shards.length);
+  needs.fill(0, 0, engine.shards.length);
+  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
+  let first = -1;
+  for (let index = command.firstKey; index <= last; index += command.keyStep) {
+    const start = spans[2 * index];
+    const shard = engine.slotShard[slotOfKey(call.input, start, spans[2 * index + 1])];
+    const behind = Math.min(index + command.keyStep, count) - 1;
+    wanted[shard] = 1;
+    needs[shard] += spans[2 * behind + 1] - start + KEY_OVERHEAD_BYTES;
+    if (first < 0) first = shard;
+  }
+  call.shard = engine.shards[Math.max(0, first)];
+}
+
+/** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
+function makeRoomInAll(call: Call): boolean {
+  for (let rounds = 0; rounds < ROOM_ROUNDS_MAX; rounds += 1) {
+    const room = makeRoomOnce(call);
+    if (room !== ROOM_LATER) return room === ROOM_MADE;
+    drainWanted(call.engine);
+  }
+  writeError(call.reply, OUT_OF_MEMORY);
+  return false;
+}
+
+/** ROOM_NONE when it has answered; ROOM_LATER when the records of what was evicted must be written first. */
+function makeRoomOnce(call: Call): number {
+  const { shards } = call.engine;
+  const { wanted, needs } = locking;
+  for (let index = 0; index < shards.length; index += 1) {
+    if (wanted[index] === 0) continue;
+    if (!canEverHold(shards[index], needs[index])) {
+      writeError(
+        call.reply,
+        `ERR ${needs[index]} bytes do not fit into one shard (raise maxmemory or lower workers)`,
+      );
+      return ROOM_NONE;
+    }
+    const room = makeRoom(shards[index], needs[index], call.nowMs);
+    if (room === ROOM_NONE) writeError(call.reply, OUT_OF_MEMORY);
+    if (room !== ROOM_MADE) return room;
+  }
+  return ROOM_MADE;
+}

@@ -1,0 +1,59 @@
+/**
+ * A worker's rehearsal: it fills and expires a small shard of its own, so that the runtime has compiled the paths on
+ * which much may depend at once before it does.
+ *
+ * Runs on a worker, between its first turns. The first half million keys that fall due at one moment took 190 ms in code
+ * that had never run, of which 110 ms were its compilation; after the rehearsal, 100 ms and less.
+ */
+import { Buffer } from 'node:buffer';
+import { REHEARSAL_KEYS, REHEARSAL_STEP_KEYS } from '../config/limits.ts';
+import { expireDue } from './housekeeping.ts';
+import { findEntry, putString } from './keyspace.ts';
+import { ALL_LRU } from './policy.ts';
+import { touchEntry } from './recency.ts';
+import { createShardBuffers, formatShard, openShard, type Shard } from './shard.ts';
+
+export type Rehearsal = { readonly shard: Shard; nowMs: number; keysLeft: number };
+
+/** Nobody waits for the locks of this shard, and nobody reads its clock. */
+const NO_THREAD = 1;
+const START_MS = 1e12;
+const STEP_MS = 1000;
+const MEMORY_BYTES = 2 ** 20;
+const KEY_BYTES = 12;
+const VALUE_BYTES = 32;
+
+export function createRehearsal(): Rehearsal {
+  const buffers = createShardBuffers({
+    capacityBytes: MEMORY_BYTES,
+    limitBytes: MEMORY_BYTES,
+    keysMax: 0,
+    policy: ALL_LRU,
+    databases: 1,
+    lfuLogFactor: 1,
+    lfuDecayMinutes: 1,
+    holdSampling: 1,
+    hashKey: [1, 2],
+    seed: 1,
+    nowMs: START_MS,
+  });
+  const shard = openShard(buffers, 0, NO_THREAD, { wallMs: () => START_MS, monotonicMs: () => 0 });
+  formatShard(shard, START_MS);
+  return { shard, nowMs: START_MS, keysLeft: REHEARSAL_KEYS };
+}
+
+/** One step of a few milliseconds at first, of one later; true when more are left. */
+export function rehearse(rehearsal: Rehearsal): boolean {
+  const { shard, nowMs } = rehearsal;
+  const key = Buffer.alloc(KEY_BYTES);
+  const value = Buffer.alloc(VALUE_BYTES);
+  for (let number = 0; number < REHEARSAL_STEP_KEYS; number += 1) {
+    key.writeUInt32LE(number);
+    putString(shard, 0, key, 0, KEY_BYTES, value, 0, VALUE_BYTES, nowMs + 1, nowMs);
+    touchEntry(shard, findEntry(shard, 0, key, 0, KEY_BYTES, nowMs), nowMs);
+  }
+  rehearsal.nowMs += STEP_MS;
+  while (expireDue(shard, rehearsal.nowMs, REHEARSAL_STEP_KEYS));
+  rehearsal.keysLeft -= REHEARSAL_STEP_KEYS;
+  return rehearsal.keysLeft > 0;
+}

@@ -1,0 +1,75 @@
+/**
+ * The life of the data on disk within the life of the server: load, log, save points, and the last snapshot.
+ *
+ * Main thread.
+ */
+import { GATE_LOADING, gateReasons, openGate } from '../resilience/gate.ts';
+import { loadData } from './loading.ts';
+import { disableLog, enableLog, startLogging, watchLog } from './logging.ts';
+import { inTurn, type OpenedFolder, type Persistence } from './persistence.ts';
+import { servePersistence } from './persistence-topics.ts';
+import {
+  backgroundShare,
+  changesSinceSnapshot,
+  noteLsns,
+  takeSnapshot,
+  watchSavePoints,
+} from './snapshots.ts';
+
+/**
+ * How many shards this run has: as many as the data in the folder was written with as long as its log may tell of whole
+ * databases, which only its own shards can follow; else as many as are wanted.
+ */
+export function shardCountOf({ state }: OpenedFolder, wanted: number): number {
+  const { manifest } = state;
+  if (manifest === undefined || manifest.shards === wanted) return wanted;
+  return manifest.streams.length === 0 ? wanted : manifest.shards;
+}
+
+/** Loads, begins to log, and lets clients in. Throws a StartError where what is on the disk cannot be used. */
+export async function startPersistence(persistence: Persistence): Promise<void> {
+  const { config, gate, log, boot, state } = persistence;
+  const isCutAnew = state.manifest !== undefined && state.manifest.shards !== boot.shardBuffers.length;
+  const end = await inTurn(persistence, () => loadData(persistence));
+  noteLsns(persistence);
+  if (config.appendonly) await inTurn(persistence, () => startLogging(persistence, end));
+  if (isCutAnew) log.notice(`the data has ${boot.shardBuffers.length} shards from now on`);
+  watchLog(persistence);
+  watchSavePoints(persistence);
+  servePersistence(persistence);
+  openGate(gate, GATE_LOADING);
+}
+
+/** Turns the log on or off as the configuration says now; the error for the client, or ''. */
+export async function settleLogging(persistence: Persistence): Promise<string> {
+  const { config, isLogging, log, gate } = persistence;
+  // While the data is loaded: the start heeds the configuration when it comes to that.
+  if (config.appendonly === isLogging || (gateReasons(gate) & GATE_LOADING) !== 0) return '';
+  try {
+    await inTurn(persistence, () => (config.appendonly ? enableLog(persistence) : disableLog(persistence)));
+    log.notice(config.appendonly ? 'changes are logged from now on' : 'changes are not logged any more');
+    return '';
+  } catch (error) {
+    log.error('the log cannot be turned on', error);
+    return 'ERR Unable to turn on AOF. Check server logs.';
+  }
+}
+
+/** The workers have ended, and with them the log. Takes the snapshot of the stop where one is wanted. False if it failed. */
+export async function stopPersistence(
+  persistence: Persistence,
+  saves: boolean | undefined,
+): Promise<boolean> {
+  const { config, log, timers } = persistence;
+  for (const timer of timers) clearInterval(timer);
+  // A snapshot that runs is called off, unless the stop wants one itself.
+  persistence.stopping = true;
+  await persistence.snapshot;
+  const isWanted = saves ?? config.save.length > 0;
+  if (!isWanted || (changesSinceSnapshot(persistence) === 0 && !persistence.wantsOtherShards)) return true;
+  persistence.stopping = false;
+  persistence.isLogging = false;
+  const end = await takeSnapshot(persistence, 'save', Math.max(1, backgroundShare(persistence)));
+  if (!end.ok) log.error('the last snapshot failed', new Error(end.text));
+  return end.ok;
+}

@@ -1,0 +1,137 @@
+/**
+ * What main knows of the data on disk: the state of `dir`, the jobs that load and save, and what the workers are told.
+ *
+ * The record only; what is done with it stands in loading.ts (start), logging.ts (segments, trouble) and snapshots.ts.
+ * Main thread.
+ */
+import type { Clock } from '../base/clock.ts';
+import { StartError } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+import { LOG_BREAKER_PROBES, LOG_BREAKER_RESET_MS, LOG_BREAKER_RESET_MS_MAX } from '../config/limits.ts';
+import {
+  acquireDirectoryLock,
+  type DirectoryLock,
+  releaseDirectoryLock,
+} from '../durability/directory-lock.ts';
+import { type DiskState, openDiskState } from '../durability/disk-state.ts';
+import { type LogBoard, openLogBoard } from '../durability/log-board.ts';
+import { createDiskStorage } from '../durability/storage.ts';
+import { BREAKER_WORDS, type CircuitBreaker, openCircuitBreaker } from '../resilience/circuit-breaker.ts';
+import type { Gate } from '../resilience/gate.ts';
+import { LSN } from '../shard/layout.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { ProcessBoot } from './boot.ts';
+import type { Bus } from './bus.ts';
+import { type Jobs, runJob } from './jobs.ts';
+import type { Log } from './log.ts';
+
+/** What `dir` holds, as it is found before anything else of the server exists. */
+export type OpenedFolder = { readonly state: DiskState; readonly lock: DirectoryLock };
+
+export type Persistence = {
+  readonly state: DiskState;
+  readonly lock: DirectoryLock;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly boot: ProcessBoot;
+  readonly shards: readonly Shard[];
+  readonly slotShard: Uint16Array;
+  readonly jobs: Jobs;
+  readonly board: LogBoard;
+  readonly gate: Gate;
+  readonly numbers: Float64Array;
+  readonly breaker: CircuitBreaker;
+  readonly timers: NodeJS.Timeout[];
+  /** The epoch that is in force. */
+  epoch: number;
+  /** Whether the workers write a log. */
+  isLogging: boolean;
+  /** What changes files and manifest, one after the other. */
+  queue: Promise<unknown>;
+  /** The snapshot that runs. */
+  snapshot: Promise<SnapshotEnd> | undefined;
+  isSnapshotScheduled: boolean;
+  isTroubleBeingMended: boolean;
+  /** The data would be cut into another number of shards, were its log empty: the stop takes a snapshot for that. */
+  readonly wantsOtherShards: boolean;
+  stopping: boolean;
+};
+
+/** How a snapshot ended: the text is for the operator. */
+export type SnapshotEnd = { readonly ok: true } | { readonly ok: false; readonly text: string };
+
+/** Takes the current folder for this process and reads its manifest. Throws a StartError where that cannot be. */
+export function openFolder(): OpenedFolder {
+  const storage = createDiskStorage();
+  const lock = acquireDirectoryLock(storage, '.');
+  try {
+    return { state: openDiskState(storage), lock };
+  } catch (error) {
+    releaseDirectoryLock(storage, lock);
+    throw error;
+  }
+}
+
+export function closeFolder({ state, lock }: OpenedFolder): void {
+  releaseDirectoryLock(state.storage, lock);
+}
+
+/** What `createPersistence` is given. */
+export type PersistenceOptions = Pick<
+  Persistence,
+  'config' | 'clock' | 'log' | 'bus' | 'boot' | 'shards' | 'slotShard' | 'jobs' | 'gate' | 'wantsOtherShards'
+>;
+
+export function createPersistence(folder: OpenedFolder, options: PersistenceOptions): Persistence {
+  const { boot } = options;
+  return {
+    ...folder,
+    ...options,
+    board: openLogBoard(boot.logBoard, boot.workerCount),
+    numbers: new Float64Array(boot.persistence),
+    breaker: openCircuitBreaker(new Int32Array(new SharedArrayBuffer(BREAKER_WORDS * 4)), 0, {
+      failuresMax: 1,
+      resetMs: LOG_BREAKER_RESET_MS,
+      resetMsMax: LOG_BREAKER_RESET_MS_MAX,
+      probesMax: LOG_BREAKER_PROBES,
+    }),
+    timers: [],
+    epoch: folder.state.manifest?.epoch ?? 0,
+    isLogging: false,
+    queue: Promise.resolve(),
+    snapshot: undefined,
+    isSnapshotScheduled: false,
+    isTroubleBeingMended: false,
+    stopping: false,
+  };
+}
+
+/** The sum of all shards' LSNs: how many changes there have been. */
+export function lsnSum({ shards }: Persistence): number {
+  let sum = 0;
+  for (const { numbers } of shards) sum += numbers[LSN];
+  return sum;
+}
+
+/** Runs `step` when all steps that were asked for before have ended: they change the same manifest. */
+export function inTurn<Result>(
+  persistence: Persistence,
+  step: () => Promise<Result> | Result,
+): Promise<Result> {
+  const result = persistence.queue.then(step);
+  persistence.queue = result.catch(() => undefined);
+  return result;
+}
+
+/** Runs a job and answers its result; throws a StartError where the pool cannot. */
+export async function runOrThrow<Result>(
+  persistence: Persistence,
+  name: string,
+  input: unknown,
+): Promise<Result> {
+  const outcome = await runJob<Result>(persistence.jobs, name, input);
+  if (!outcome.ok) throw new StartError(`loading: ${outcome.reason}`, 1);
+  return outcome.result;
+}

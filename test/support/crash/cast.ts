@@ -1,0 +1,44 @@
+/**
+ * Who takes part in the crash rounds: the connections with their habits and keys, and what they share.
+ */
+import type { Chance } from './chance.ts';
+import { chooseKeys, type Habit } from './choose.ts';
+import type { Role } from './clients.ts';
+import { createCounter, createHistory, createRegister, createSession, type History } from './history.ts';
+
+const SESSIONS: readonly { name: string; depth: number; habit: Habit; databases: readonly number[] }[] = [
+  { name: 'single', depth: 1, habit: 'mixed', databases: [0] },
+  { name: 'second', depth: 1, habit: 'mixed', databases: [0] },
+  { name: 'short', depth: 8, habit: 'mixed', databases: [0] },
+  { name: 'deep', depth: 64, habit: 'mixed', databases: [0] },
+  { name: 'large', depth: 3, habit: 'large', databases: [0] },
+  { name: 'brief', depth: 6, habit: 'brief', databases: [0] },
+  { name: 'flush', depth: 8, habit: 'flushing', databases: [5] },
+  { name: 'swap', depth: 8, habit: 'swapping', databases: [6, 7] },
+];
+const READERS: readonly Role[] = [
+  { name: 'reader', depth: 1 },
+  { name: 'pipelining reader', depth: 8 },
+];
+const SINGLE_REGISTERS = 4;
+const GROUPS = 4;
+const GROUP_KEYS = 8;
+const COUNTERS = 3;
+
+/** The same roles and keys for the same chance. */
+export function createCast(chance: Chance): { roles: readonly Role[]; history: History } {
+  const roles = SESSIONS.map(({ name, depth, habit, databases }): Role => {
+    const session = createSession(`${name}:`, databases);
+    return { name, depth, session: { session, keys: chooseKeys(session.prefix, chance), habit } };
+  });
+  const registers = [
+    ...Array.from({ length: SINGLE_REGISTERS }, (_, i) => createRegister([`register:${i}`])),
+    ...Array.from({ length: GROUPS }, (_, i) =>
+      createRegister(Array.from({ length: GROUP_KEYS }, (_, j) => `group:${i}:${j}`)),
+    ),
+  ];
+  const counters = Array.from({ length: COUNTERS }, (_, i) => createCounter(`counter:${i}`));
+  const sessions = roles.flatMap(({ session }) => (session === undefined ? [] : [session.session]));
+  const history = createHistory(sessions, registers, counters);
+  return { roles: [...roles, ...READERS], history };
+}
