@@ -45,6 +45,7 @@ import {
   startPersistence,
   stopPersistence,
 } from './threads/persistence-life.ts';
+import { persistenceChecks } from './threads/readiness.ts';
 import { createShards, createSlotTable } from './threads/shards.ts';
 import { createEngine } from './threads/thread-engine.ts';
 import {
@@ -262,7 +263,7 @@ function preparePersistence(
   // After the workers, before the jobs and the folder: in reverse.
   server.stops.push(async () => {
     server.saving = true;
-    return stopPersistence(persistence, server.saves);
+    await stopPersistence(persistence, server.saves);
   });
   return persistence;
 }
@@ -308,6 +309,7 @@ function readinessOf(server: Server, workers: Workers): Readiness {
   const checks = [
     { name: 'running', ok: !server.stopping, reason: 'the server is stopping' },
     { name: 'workers', ok: serving === wanted, reason: `${serving} of ${wanted} workers serve` },
+    ...(server.persistence === undefined ? [] : persistenceChecks(server.persistence)),
   ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }

@@ -19,7 +19,7 @@ export class BadFlag extends Error {}
 export class MissingProgram extends Error {
   constructor(program: string) {
     super(
-      `${program} is not on the PATH: install it (Debian: redis-server, redis-tools) to run this benchmark`,
+      `${program} is not on the PATH: install it (Debian: redis-server, redis-tools, strace) to run this benchmark`,
     );
   }
 }

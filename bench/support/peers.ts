@@ -1,6 +1,6 @@
 /**
- * The servers that are compared, started as processes on a spare local port without persistence, and stopped by their
- * process id.
+ * The servers that are compared, started as processes on a spare local port, without persistence unless their flags ask
+ * for it, and stopped by their process id.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,12 +29,16 @@ export type RunningPeer = {
   readonly stop: () => Promise<void>;
 };
 
+/** `http`: whether our own server gets a port for HTTP. `parent`: where its folder is made, the temporary folder by default. */
+type StartOptions = { readonly http?: boolean; readonly parent?: string | undefined };
+
 const START_MS_MAX = 30_000;
 const START_RETRY_MS = 20;
 const STOP_MS_MAX = 5_000;
 const OUTPUT_CHARACTERS_KEPT = 2_000;
 
 const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** A flag that comes again takes the place of the earlier one, in all of these servers. */
 const WITHOUT_PERSISTENCE = ['--appendonly', 'no', '--save', ''];
 
 /** This server at its defaults but for `flags`. */
@@ -66,10 +70,13 @@ export function requireProgram(name: string): string {
 }
 
 /** Starts a server and resolves once it answers PING. Throws with what it printed when it does not. */
-async function startPeer(peer: Peer, { http = false } = {}): Promise<RunningPeer> {
+async function startPeer(
+  peer: Peer,
+  { http = false, parent = tmpdir() }: StartOptions,
+): Promise<RunningPeer> {
   const port = await freePort();
   const httpPort = http ? await freePort() : 0;
-  const folder = mkdtempSync(join(tmpdir(), 'distcache-bench-'));
+  const folder = mkdtempSync(join(parent, 'distcache-bench-'));
   const isOurs = peer.program === process.execPath;
   const place = [
     '--port',
@@ -101,7 +108,7 @@ async function startPeer(peer: Peer, { http = false } = {}): Promise<RunningPeer
 export async function withPeer<Result>(
   peer: Peer,
   use: (running: RunningPeer) => Promise<Result>,
-  options = {},
+  options: StartOptions = {},
 ): Promise<Result> {
   const running = await startPeer(peer, options);
   try {

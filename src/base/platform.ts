@@ -15,9 +15,13 @@ export function totalMemoryBytes(): number {
   return totalmem();
 }
 
-/** The kernel's words for one of its error numbers (negative, as in `Error.errno`). */
+/** The words of libuv for an error that are others than the C library's. */
+const INPUT_OUTPUT_ERROR = 'i/o error';
+
+/** What the C library's strerror says of an error number (negative, as in `Error.errno`): as redis-server quotes it. */
 export function systemErrorText(errno: number): string {
-  return getSystemErrorMessage(errno);
+  const text = getSystemErrorMessage(errno);
+  return text === INPUT_OUTPUT_ERROR ? 'Input/output error' : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Ends the calling worker thread on the spot: nothing that is open is closed, no lock is released, no `finally` runs. */

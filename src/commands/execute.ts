@@ -5,13 +5,13 @@
  */
 import { spanText } from '../base/bytes.ts';
 import { systemErrorText } from '../base/platform.ts';
-import { JOURNAL_SOFT_BYTES } from '../config/limits.ts';
+import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../config/limits.ts';
 import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES } from '../metrics/names.ts';
 import { GATE_LOADING, GATE_LOG, gateErrno, gateReasons } from '../resilience/gate.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { makeRoom, ROOM_LATER, ROOM_MADE } from '../shard/eviction.ts';
-import { pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, pendingBytes } from '../shard/journal.ts';
 import { LIMIT_BYTES, LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -111,9 +111,12 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     engine.shards[engine.slotShard[slotOfKey(call.input, start, spans[2 * command.firstKey + 1])]];
   call.shard = shard;
   acquireShard(shard);
-  if (command.isWrite && pendingBytes(shard) > JOURNAL_SOFT_BYTES) drainBetween(call, shard);
-  const lsn = shard.numbers[LSN];
+  let lsn = shard.numbers[LSN];
   try {
+    if (command.isWrite && pendingBytes(shard) > JOURNAL_SOFT_BYTES) {
+      drainBetween(call, shard);
+      lsn = shard.numbers[LSN];
+    }
     const needBytes = spans[2 * call.count - 1] - start + KEY_OVERHEAD_BYTES;
     // What no eviction makes room for is left to the handler, which knows the exact reason.
     const mayFit = needBytes <= shard.numbers[LIMIT_BYTES];
@@ -126,9 +129,10 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     replyInternalError(call, command, replyStart, error);
     mendAfterFailure(call, shard, lsn);
   } finally {
-    if (shard.numbers[LSN] !== lsn) engine.changes.writes += 1;
+    // An expired key that a reader has removed would be gone without a record as well.
+    if (command.isWrite && shard.numbers[LSN] !== lsn) engine.changes.writes += 1;
     // Also what others have left pending: no reply shows what is not in the log when it leaves.
-    if (pendingBytes(shard) !== 0) noteTouched(engine.changes, shard);
+    if (isDrainDue(shard)) noteTouched(engine.changes, shard);
     releaseShard(shard);
   }
 }
@@ -138,7 +142,9 @@ function makeRoomInOne(call: Call, shard: Shard, bytes: number): boolean {
   let room = makeRoom(shard, bytes, call.nowMs);
   for (let rounds = 0; room === ROOM_LATER && rounds < ROOM_ROUNDS_MAX; rounds += 1) {
     drainBetween(call, shard);
-    room = makeRoom(shard, bytes, call.nowMs);
+    // The log takes nothing at present: the journal has to hold it.
+    const isStuck = pendingBytes(shard) > JOURNAL_EVICTION_BYTES_MAX;
+    room = makeRoom(shard, bytes, call.nowMs, isStuck ? Infinity : JOURNAL_EVICTION_BYTES_MAX);
   }
   return room === ROOM_MADE;
 }

@@ -7,7 +7,7 @@
 import { parseInt64 } from '../base/decimal.ts';
 import { writeError, writeOk } from '../resp/reply-writer.ts';
 import { flushDatabase, swapDatabases } from '../shard/databases.ts';
-import { markGrouped, pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, markGrouped } from '../shard/journal.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
@@ -39,7 +39,7 @@ export function releaseAllShards(shards: readonly Shard[]): void {
 function releaseChangedShards({ shards, changes }: Engine): void {
   changes.writes += 1;
   for (const shard of shards) {
-    if (pendingBytes(shard) === 0) continue;
+    if (!isDrainDue(shard)) continue;
     markGrouped(shard);
     noteTouched(changes, shard);
   }

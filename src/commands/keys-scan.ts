@@ -20,6 +20,7 @@ import {
 import { keyCount } from '../shard/databases.ts';
 import { entryBytes, keyLength, keyOffset } from '../shard/entry.ts';
 import { expireDue } from '../shard/housekeeping.ts';
+import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, randomEntry } from '../shard/keyspace.ts';
 import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import { expireEntry } from '../shard/lifecycle.ts';
@@ -29,6 +30,7 @@ import type { Shard } from '../shard/shard.ts';
 import { hashOfEntry } from '../shard/table.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
+import { noteTouched } from './changes.ts';
 import { acquireAllShards, releaseAllShards } from './keys-databases.ts';
 import { ANY_TYPE, createWalk, POSITIONS_END, runWalk, type Walk, writeTaken } from './keys-walk.ts';
 
@@ -151,6 +153,7 @@ function writeRandomKey(call: Call, shard: Shard): boolean {
     writeBulk(call.reply, entryBytes(shard.entries, ref), start, start + keyLength(shard.entries, ref));
     return true;
   } finally {
+    if (isDrainDue(shard)) noteTouched(call.engine.changes, shard);
     releaseShard(shard);
   }
 }
@@ -178,11 +181,14 @@ function drawUint32(shard: Shard): number {
 
 /** Expired keys that nobody has asked for yet are counted, as in redis-server. */
 function countAllKeys(call: Call): void {
-  const { shards } = call.engine;
+  const { shards, changes } = call.engine;
   let count = 0;
   acquireAllShards(shards);
   try {
-    for (const shard of shards) count += keyCount(shard, call.session.database);
+    for (const shard of shards) {
+      count += keyCount(shard, call.session.database);
+      if (isDrainDue(shard)) noteTouched(changes, shard);
+    }
   } finally {
     releaseAllShards(shards);
   }

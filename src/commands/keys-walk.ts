@@ -23,10 +23,12 @@ import {
   writeRaw,
 } from '../resp/reply-writer.ts';
 import { entryBytes, keyLength, keyOffset, typeOf } from '../shard/entry.ts';
+import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, scanBucket } from '../shard/keyspace.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { type Call, deferReply } from './call.ts';
+import { type Changes, noteTouched } from './changes.ts';
 
 /** Positions in a shard end here. */
 export const POSITIONS_END = 2 ** 32;
@@ -41,6 +43,7 @@ export const ANY_TYPE = -1;
 
 export type Walk = {
   readonly shards: readonly Shard[];
+  readonly changes: Changes;
   readonly database: number;
   /** Undefined for all keys. */
   readonly pattern: Buffer | undefined;
@@ -71,6 +74,7 @@ let spareChunk: ReplyWriter | undefined;
 export function createWalk(call: Call, pattern: Buffer | undefined, type: number): Walk {
   return {
     shards: call.engine.shards,
+    changes: call.engine.changes,
     database: call.session.database,
     pattern,
     type,
@@ -155,6 +159,8 @@ function walkSlice(walk: Walk, nowMs: number): number {
       walk.bytesTaken < bytesMax
     );
   } finally {
+    // What others have left pending is shown, and so has to be in the log before the reply leaves.
+    if (isDrainDue(shard)) noteTouched(walk.changes, shard);
     releaseShard(shard);
     visit.walk = undefined;
     visit.shard = undefined;

@@ -3,11 +3,11 @@
  *
  * Runs on the thread of the connection, called by the dispatcher (execute.ts).
  */
-import { JOURNAL_SOFT_BYTES, SHARDS_MAX } from '../config/limits.ts';
+import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, SHARDS_MAX } from '../config/limits.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { canEverHold, makeRoom, ROOM_LATER, ROOM_MADE, ROOM_NONE } from '../shard/eviction.ts';
-import { markGrouped, pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, markGrouped, pendingBytes } from '../shard/journal.ts';
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -31,17 +31,22 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): v
   const { engine } = call;
   wantShards(call, command);
   acquireWanted(engine);
-  if (command.isWrite && isAnyJournalFull(engine)) drainWanted(engine);
-  const changesBefore = sumOfLsns(engine);
+  let changesBefore = sumOfLsns(engine);
   try {
+    if (command.isWrite && isAnyJournalOver(engine, JOURNAL_SOFT_BYTES)) {
+      drainWanted(engine);
+      changesBefore = sumOfLsns(engine);
+    }
     if (!command.deniesOom || makeRoomInAll(call)) command.handler(call);
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
     // How each stood before is not kept: a failure over many keys is rare enough to check them all.
     for (const shard of engine.shards) if (isWanted(shard)) mendAfterFailure(call, shard, NaN);
   } finally {
-    if (sumOfLsns(engine) !== changesBefore) engine.changes.writes += 1;
-    if (command.isWrite) groupWanted(engine);
+    if (command.isWrite) {
+      if (sumOfLsns(engine) !== changesBefore) engine.changes.writes += 1;
+      groupWanted(engine);
+    }
     noteWanted(engine);
     releaseWanted(engine);
   }
@@ -83,28 +88,28 @@ function sumOfLsns({ shards }: Engine): number {
   return sum;
 }
 
-function isAnyJournalFull({ shards }: Engine): boolean {
+function isAnyJournalOver({ shards }: Engine, bytes: number): boolean {
   for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) > JOURNAL_SOFT_BYTES) return true;
+    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) > bytes) return true;
   }
   return false;
 }
 
-/** The records of a command over several shards get into the log together or not at all. */
+/** The records of a command over several shards get into the log together or not at all: also where one's are missing. */
 function groupWanted({ shards }: Engine): void {
   let changed = 0;
   for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) changed += 1;
+    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) changed += 1;
   }
   if (changed < 2) return;
   for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) markGrouped(shards[index]);
+    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) markGrouped(shards[index]);
   }
 }
 
 function noteWanted({ shards, changes }: Engine): void {
   for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) !== 0) noteTouched(changes, shards[index]);
+    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) noteTouched(changes, shards[index]);
   }
 }
 
@@ -129,17 +134,20 @@ function wantShards(call: Call, command: Command): void {
 
 /** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
 function makeRoomInAll(call: Call): boolean {
+  let journalBytesMax = JOURNAL_EVICTION_BYTES_MAX;
   for (let rounds = 0; rounds < ROOM_ROUNDS_MAX; rounds += 1) {
-    const room = makeRoomOnce(call);
+    const room = makeRoomOnce(call, journalBytesMax);
     if (room !== ROOM_LATER) return room === ROOM_MADE;
     drainWanted(call.engine);
+    // The log takes nothing at present: the journals have to hold it.
+    if (isAnyJournalOver(call.engine, JOURNAL_EVICTION_BYTES_MAX)) journalBytesMax = Infinity;
   }
   writeError(call.reply, OUT_OF_MEMORY);
   return false;
 }
 
 /** ROOM_NONE when it has answered; ROOM_LATER when the records of what was evicted must be written first. */
-function makeRoomOnce(call: Call): number {
+function makeRoomOnce(call: Call, journalBytesMax: number): number {
   const { shards } = call.engine;
   const { wanted, needs } = locking;
   for (let index = 0; index < shards.length; index += 1) {
@@ -151,7 +159,7 @@ function makeRoomOnce(call: Call): number {
       );
       return ROOM_NONE;
     }
-    const room = makeRoom(shards[index], needs[index], call.nowMs);
+    const room = makeRoom(shards[index], needs[index], call.nowMs, journalBytesMax);
     if (room === ROOM_NONE) writeError(call.reply, OUT_OF_MEMORY);
     if (room !== ROOM_MADE) return room;
   }

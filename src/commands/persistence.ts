@@ -19,6 +19,8 @@ import {
 
 const MS_PER_SECOND = 1000;
 
+const NOT_LOGGED = 'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.';
+
 const RELOAD_WORDS = ['MERGE', 'NOFLUSH', 'NOSAVE'];
 
 export const persistenceHandlers: Readonly<Record<string, Handler>> = {
@@ -90,11 +92,16 @@ function waitForLog(call: Call): void {
   let isSynced = false;
   let resume: (() => void) | undefined;
   engine.whenSynced?.(() => {
-    isSynced = true;
-    if (replicas === 0) resume?.();
+    isSynced = engine.whenSynced !== undefined;
+    if (replicas === 0 || !isSynced) resume?.();
   });
   if (replicas === 0 && (isSynced || local === 0)) writeLogCounts(reply, isSynced);
-  else resume = resumeOnce(call, timeoutMs, (late) => writeLogCounts(late, isSynced));
+  else {
+    resume = resumeOnce(call, timeoutMs, (late) => {
+      if (local > 0 && engine.whenSynced === undefined) writeError(late, NOT_LOGGED);
+      else writeLogCounts(late, isSynced);
+    });
+  }
 }
 
 /** What is wrong with the arguments, in the words and order of redis-server 7.2. */
@@ -109,10 +116,7 @@ function waitRefusal(
   if (Number.isNaN(replicas) || replicas < 0) return 'ERR value is out of range, must be positive';
   if (Number.isNaN(timeoutMs)) return 'ERR timeout is not an integer or out of range';
   if (timeoutMs < 0) return 'ERR timeout is negative';
-  if (local > 0 && !isLogged) {
-    return 'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.';
-  }
-  return undefined;
+  return local > 0 && !isLogged ? NOT_LOGGED : undefined;
 }
 
 /** Holds the reply back until it is called or the timeout is over, whichever is first; 0 is no timeout. */

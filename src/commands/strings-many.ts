@@ -4,7 +4,7 @@
  * Runs on the thread of the command. A write is all or nothing: the dispatcher has made room for the bytes, what is left
  * to check before the first key changes is the limit on the number of keys.
  */
-import { WORKERS_MAX } from '../config/limits.ts';
+import { SHARDS_MAX } from '../config/limits.ts';
 import { writeArray, writeError, writeInteger, writeNull, writeOk } from '../resp/reply-writer.ts';
 import { typeOf } from '../shard/entry.ts';
 import { evictOne } from '../shard/eviction.ts';
@@ -15,7 +15,7 @@ import { peekEntry, readEntry, writeEntry } from './lookup.ts';
 import { replyEntryValue, storeArgument } from './strings-value.ts';
 
 /** How many new keys the running command brings to each shard. One per thread. */
-const newKeys = new Uint32Array(WORKERS_MAX);
+const newKeys = new Uint32Array(SHARDS_MAX);
 
 export const stringManyHandlers: Readonly<Record<string, Handler>> = { mget, mset, msetnx };
 

@@ -11,7 +11,7 @@ import { NONE } from '../shard/layout.ts';
 import { removeEntry } from '../shard/lifecycle.ts';
 import { argumentBytes, integerOf, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
-import { isString, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
+import { isString, peekEntry, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
 import { storeArgument } from './strings-value.ts';
 
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
@@ -101,7 +101,9 @@ function createRange(call: Call, offset: number, length: number): boolean {
     return false;
   }
   if (changeRange(call, ref, offset, length, 3)) return true;
-  removeEntry(shard, ref);
+  // Where it has been moved to in the search for room; it may even have been evicted.
+  const moved = peekEntry(call, shard, 1);
+  if (moved !== NONE) removeEntry(shard, moved);
   return false;
 }
 

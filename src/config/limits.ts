@@ -145,7 +145,11 @@ export const LOAD_STAGED_ENTRIES_MAX = 2 * 1024 * 1024;
 /** Long jobs that wait: one per shard, and then some. */
 export const LONG_JOBS_WAITING_MAX = 2 * SHARDS_MAX;
 
-/** While data is loaded: how often that is said. Snapshots: how often it is looked whether one is due, and after a failure. */
+/** Data of so few bytes are loaded on the main thread: starting a thread for them would take longer. */
+export const LOAD_HERE_BYTES_MAX = 8 * MIB;
+
+/** While data is loaded: how often it is looked how far that is, and how often it is said. Snapshots: how often it is looked whether one is due, and after a failure. */
+export const LOAD_PROGRESS_MS = 50;
 export const LOAD_REPORT_MS = 1_000;
 export const SAVE_POINTS_CHECK_MS = 100;
 export const SAVE_RETRY_MS = 5_000;
@@ -156,6 +160,8 @@ export const SAVE_RETRY_MS = 5_000;
  */
 export const LOG_TICK_MS = 100;
 export const LOG_MONITOR_MS = 50;
+/** How long a worker may take to put on the disk what is pending, before a snapshot counts. */
+export const SEAL_MS_MAX = 60_000;
 export const LOG_BREAKER_RESET_MS = 500;
 export const LOG_BREAKER_RESET_MS_MAX = 10_000;
 export const LOG_BREAKER_PROBES = 1;

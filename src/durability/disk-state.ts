@@ -34,6 +34,12 @@ export type DiskState = {
   readonly storage: Storage;
   /** Undefined in a folder that has never been used. */
   manifest: Manifest | undefined;
+  /** Segments that were made in vain and that the disk would not let go. */
+  readonly givenUp: Set<string>;
+  /** A manifest may have taken the place of this one before its writing failed. */
+  isUncertain: boolean;
+  /** The number of the set that was to be put in force last, whether it was or not. */
+  lastSet: number;
 };
 
 /** What an epoch begins with. */
@@ -51,12 +57,13 @@ const NAME_TEMPORARY = /\.tmp$/;
 
 /** Reads the manifest of the current folder. Throws a StartError where it is damaged. */
 export function openDiskState(storage: Storage): DiskState {
-  return { storage, manifest: readManifest(storage, MANIFEST_NAME) };
+  const manifest = readManifest(storage, MANIFEST_NAME);
+  return { storage, manifest, givenUp: new Set(), isUncertain: false, lastSet: 0 };
 }
 
 /** The number that the next snapshot set has: no file carries it yet. */
-export function nextSetNumber({ manifest }: DiskState): number {
-  return 1 + Math.max(manifest?.snapshot?.set ?? 0, manifest?.previous?.set ?? 0);
+export function nextSetNumber({ manifest, lastSet }: DiskState): number {
+  return 1 + Math.max(lastSet, manifest?.snapshot?.set ?? 0, manifest?.previous?.set ?? 0);
 }
 
 /**
@@ -69,7 +76,7 @@ export function beginEpoch(state: DiskState, start: EpochStart): MadeSegment[] {
     const streams = addSegments(state.manifest?.streams ?? [], segments, start.firstBlock);
     commit(state, { ...frame(state, start), streams });
   } catch (error) {
-    giveUp(state, segments);
+    giveUpSegments(state, segments);
     throw error;
   }
   return segments;
@@ -78,6 +85,11 @@ export function beginEpoch(state: DiskState, start: EpochStart): MadeSegment[] {
 /** As `beginEpoch`, but the log before it is void: nothing is listed before a snapshot of this epoch is (commitSnapshot). */
 export function prepareEpoch(state: DiskState, start: EpochStart): MadeSegment[] {
   return makeSegments(state, start);
+}
+
+/** One more segment for a stream of an epoch that `prepareEpoch` has begun, behind the first. */
+export function prepareSegment(state: DiskState, start: EpochStart, stream: number): MadeSegment {
+  return makeSegment(state, start, stream);
 }
 
 /** Makes the next segment of each of these streams, and lists them. `epoch` is the one that is in force. */
@@ -96,7 +108,7 @@ export function extendStreams(
     }
     commit(state, { ...manifest, streams: addSegments(manifest.streams, segments, firstBlock) });
   } catch (error) {
-    giveUp(state, segments);
+    giveUpSegments(state, segments);
     throw error;
   }
   return segments;
@@ -112,6 +124,7 @@ export function commitSnapshot(
   set: SnapshotSet,
   rebase?: { start: EpochStart; segments: readonly MadeSegment[] },
 ): void {
+  state.lastSet = set.set;
   if (rebase !== undefined) {
     const streams = addSegments([], rebase.segments, rebase.start.firstBlock);
     commit(state, { ...frame(state, rebase.start), streams, snapshot: set, previous: null });
@@ -177,8 +190,25 @@ export function removeSet({ storage }: DiskState, set: number, shards: number): 
 }
 
 function commit(state: DiskState, manifest: Manifest): void {
+  // The folders of what it lists: one may be new, or from a process that died before it was synced.
+  state.storage.syncFolder('.');
+  state.isUncertain = true;
   writeManifest(state.storage, MANIFEST_NAME, manifest);
+  state.isUncertain = false;
   state.manifest = manifest;
+}
+
+/** Puts the manifest in force back where one that failed may stand: that one lists what is to go. Throws system errors. */
+function restoreManifest(state: DiskState): void {
+  const { storage, manifest } = state;
+  if (!state.isUncertain) return;
+  if (manifest !== undefined) {
+    commit(state, manifest);
+    return;
+  }
+  if (storage.exists(MANIFEST_NAME)) storage.remove(MANIFEST_NAME);
+  storage.syncFolder('.');
+  state.isUncertain = false;
 }
 
 function frame(state: DiskState, { epoch, shards, databases, firstBlock }: EpochStart): Manifest {
@@ -196,10 +226,16 @@ function frame(state: DiskState, { epoch, shards, databases, firstBlock }: Epoch
 }
 
 function makeSegment(state: DiskState, start: Omit<EpochStart, 'streams'>, stream: number): MadeSegment {
-  const sequence = nextSequence(state, stream);
-  // Whoever writes it opens it: a file belongs to its thread.
-  state.storage.close(openSegment(state.storage, { ...start, stream, sequence }).fd);
-  return { stream, sequence, epoch: start.epoch };
+  removeGivenUp(state);
+  const segment = { stream, sequence: nextSequence(state, stream), epoch: start.epoch };
+  try {
+    // Whoever writes it opens it: a file belongs to its thread.
+    state.storage.close(openSegment(state.storage, { ...start, ...segment }).fd);
+  } catch (error) {
+    giveUpSegments(state, [segment]);
+    throw error;
+  }
+  return segment;
 }
 
 function makeSegments(state: DiskState, start: EpochStart): MadeSegment[] {
@@ -209,20 +245,25 @@ function makeSegments(state: DiskState, start: EpochStart): MadeSegment[] {
       segments.push(makeSegment(state, start, stream));
     }
   } catch (error) {
-    giveUp(state, segments);
+    giveUpSegments(state, segments);
     throw error;
   }
   return segments;
 }
 
-/** Behind everything that the manifest lists or the folder holds. */
+/**
+ * Behind everything that the manifest lists or the folder holds, and not before what a snapshot takes for older than itself:
+ * a stream that ended with fewer workers, was folded into a snapshot and begins again is listed nowhere else.
+ */
 function nextSequence({ storage, manifest }: DiskState, stream: number): number {
   const listed = manifest?.streams.find((one) => one.stream === stream)?.segments.at(-1)?.sequence ?? 0;
   const found = storage.list(streamFolder(stream)).map((name) => parseSegmentName(name) ?? 0);
-  return 1 + Math.max(listed, ...found);
+  const cuts = [manifest?.snapshot, manifest?.previous].flatMap((set) => set?.cut ?? []);
+  const needed = cuts.filter((cut) => cut.stream === stream).map(({ sequence }) => sequence - 1);
+  return 1 + Math.max(listed, ...found, ...needed);
 }
 
-/** Sequence numbers of a stream have no gap: one that was given up in between is made good by starting the list anew. */
+/** Sequence numbers of a stream have no gap: what was made in vain has been removed. */
 function addSegments(
   streams: readonly ManifestStream[],
   segments: readonly MadeSegment[],
@@ -236,17 +277,28 @@ function addSegments(
 }
 
 /** Segments that were made and are not listed go again, so that the next ones have their numbers. */
-function giveUp({ storage }: DiskState, segments: readonly MadeSegment[]): void {
-  for (const { stream, sequence } of segments) {
-    try {
-      storage.remove(segmentPath(stream, sequence));
-    } catch {
-      // A leftover, then.
-    }
+export function giveUpSegments(state: DiskState, segments: readonly MadeSegment[]): void {
+  for (const { stream, sequence } of segments) state.givenUp.add(segmentPath(stream, sequence));
+  try {
+    removeGivenUp(state);
+  } catch {
+    // What a sick disk keeps goes before the next segment is made.
   }
 }
 
-function listedFiles(manifest: Manifest | undefined): Set<string> {
+/** Throws system errors. */
+function removeGivenUp(state: DiskState): void {
+  const { storage, givenUp } = state;
+  if (givenUp.size === 0) return;
+  restoreManifest(state);
+  for (const path of givenUp) {
+    if (storage.exists(path)) storage.remove(path);
+    givenUp.delete(path);
+  }
+}
+
+/** The paths of all segments and snapshots that a manifest lists. */
+export function listedFiles(manifest: Manifest | undefined): Set<string> {
   const listed = new Set<string>();
   for (const { stream, segments } of manifest?.streams ?? []) {
     for (const { sequence } of segments) listed.add(segmentPath(stream, sequence));
@@ -255,6 +307,11 @@ function listedFiles(manifest: Manifest | undefined): Set<string> {
     for (const { shard } of set?.files ?? []) listed.add(snapshotPath(shard, set?.set ?? 0));
   }
   return listed;
+}
+
+/** The segments and snapshots that lie in the current folder, whatever a manifest says. */
+export function dataFiles({ storage }: DiskState): string[] {
+  return ourFiles(storage).filter((path) => !path.endsWith(TEMPORARY));
 }
 
 function ourFiles(storage: Storage): string[] {

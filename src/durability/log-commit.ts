@@ -66,6 +66,14 @@ export function isSyncAwaited(writer: LogWriter): boolean {
   return writer.commits.some(({ isSynced }) => isSynced);
 }
 
+/** Whether another stream has a commit that waits for others, of which this one may be. */
+export function isAwaitedElsewhere({ board, stream }: LogWriter): boolean {
+  for (let other = 0; other < board.streams; other += 1) {
+    if (other !== stream && awaitsOthers(board, other)) return true;
+  }
+  return false;
+}
+
 /** Tells the streams that wait for others. */
 export function tellOthers(writer: LogWriter): void {
   const { board, stream, hooks } = writer;

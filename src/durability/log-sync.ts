@@ -19,7 +19,7 @@ import {
   noteAllSynced,
   noteSynced,
 } from './log-board.ts';
-import { isSyncAwaited, settleCommits, tellOthers } from './log-commit.ts';
+import { isAwaitedElsewhere, isSyncAwaited, settleCommits, tellOthers } from './log-commit.ts';
 import { breakWriter, closeSegment, isAlways, type LogWriter, type RunningSync } from './log-stream.ts';
 import type { Storage } from './storage-types.ts';
 
@@ -138,7 +138,9 @@ function noteReached(writer: LogWriter, block: number, bytesWritten: number): vo
 }
 
 function isSyncWanted(writer: LogWriter): boolean {
-  return writer.settings.appendfsync !== 'no' || writer.retired.length > 0 || isSyncAwaited(writer);
+  if (writer.settings.appendfsync !== 'no' || writer.retired.length > 0) return true;
+  // WAITAOF, on this thread or on another.
+  return isSyncAwaited(writer) || isAwaitedElsewhere(writer);
 }
 
 function isSegmentGone(writer: LogWriter): boolean {

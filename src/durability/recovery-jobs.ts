@@ -5,7 +5,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
+import { DATABASES } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
+import { EFFECT_SWAP, type RecordView } from '../shard/record.ts';
 import { replayRecord } from '../shard/replay.ts';
 import { openShard, type Shard, type ShardBuffers } from '../shard/shard.ts';
 import { replayLog } from './log-replay.ts';
@@ -13,6 +15,7 @@ import type { Manifest, SnapshotSet } from './manifest.ts';
 import { type RecoveryPlan, type ScanResult, scanLog } from './recovery-scan.ts';
 import { JOB_BYTES, JOB_ENTRIES } from './snapshot-jobs.ts';
 import { createDiskStorage } from './storage.ts';
+import type { Storage } from './storage-types.ts';
 
 export type ScanLogRequest = {
   readonly manifest: Manifest;
@@ -42,22 +45,31 @@ export function scanLogJob(request: ScanLogRequest): ScanResult {
   return scanLog({ storage, ...request, bootId: storage.bootId() });
 }
 
-/** Applies the records of this job's shards in their order, behind what the snapshot has. */
 export function replayLogJob(request: ReplayLogRequest, clock: Clock): ReplayLogOutcome {
+  return replayLogShare(createDiskStorage(), request, clock);
+}
+
+/** Applies the records of this job's shards in their order, behind what the snapshot has. */
+export function replayLogShare(storage: Storage, request: ReplayLogRequest, clock: Clock): ReplayLogOutcome {
   const { plan, base, part, parts } = request;
   const numbers = new Float64Array(request.progress);
   const shards = request.buffers.map((buffers, index) => openShard(buffers, index, request.threadId, clock));
   const startLsns = new Map(base?.files.map(({ shard, startLsn }) => [shard, startLsn]));
   const nowMs = clock.wallMs();
   const held: Held = { shard: undefined, records: 0 };
+  let reason = NO_ROOM;
   let records = 0;
   try {
-    records = replayLog(createDiskStorage(), plan, {
+    records = replayLog(storage, plan, {
       wants: (shard) => shard % parts === part,
       apply: (number, lsn, view, bytes, epoch) => {
         // The snapshot has seen it. LSNs never go back, so this holds for later epochs as well.
         if (epoch === base?.epoch && lsn <= (startLsns.get(number) ?? 0)) return true;
         const target = shards[number];
+        if (!hasDatabases(target, view)) {
+          reason = `the log has changes of database ${view.effect === EFFECT_SWAP ? Math.max(view.database, view.extra) : view.database}: raise databases`;
+          return false;
+        }
         hold(held, target);
         numbers[JOB_ENTRIES] += 1;
         return replayRecord(target, view, bytes, lsn, nowMs);
@@ -69,7 +81,12 @@ export function replayLogJob(request: ReplayLogRequest, clock: Clock): ReplayLog
   } finally {
     letGo(held);
   }
-  return records < 0 ? { ok: false, text: NO_ROOM } : { ok: true, records };
+  return records < 0 ? { ok: false, text: reason } : { ok: true, records };
+}
+
+/** `databases` may have been lowered since. */
+function hasDatabases({ control }: Shard, { effect, database, extra }: RecordView): boolean {
+  return database < control[DATABASES] && (effect !== EFFECT_SWAP || extra < control[DATABASES]);
 }
 
 /** The shard whose lock the replay has at present: mostly the next record is of the same. */

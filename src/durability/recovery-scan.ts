@@ -260,7 +260,9 @@ function endStream(scan: Scan, stream: StreamScan): void {
   stream.damage = damage;
   const synced = surveyBehind(log, damage, dropped, onDropped);
   log.block = Number.POSITIVE_INFINITY;
-  if (isTornEnd(damage, facts.segments, synced, bootId)) return;
+  // Blocks from before the snapshot were synced in segments that are not read: they tell nothing of this place.
+  const syncedHere = synced < scan.firstBlock ? 0 : synced;
+  if (isTornEnd(damage, facts.segments, syncedHere, bootId)) return;
   const behind = damage.goodBehind > 0 ? `, and ${count(damage.goodBehind, 'good block')} behind it` : '';
   const problem = `${damage.trouble}${behind}`;
   scan.findings.push({ path: facts.segments[damage.index].path, offset: damage.troubleAt, problem });

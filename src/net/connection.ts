@@ -132,7 +132,7 @@ function yieldTurn(connection: Connection): void {
 }
 
 /** Ends one of the reasons for which a connection's commands wait; after the last one they go on. */
-export function proceed(connection: Connection): void {
+function proceed(connection: Connection): void {
   connection.suspensions -= 1;
   if (connection.isDestroyed || connection.suspensions > 0) return;
   // Even if nothing is answered: the turn's clock has been read.
@@ -140,6 +140,13 @@ export function proceed(connection: Connection): void {
   if (connection.pending !== undefined) runPending(connection);
   if (connection.isInputPaused && connection.suspensions === 0) resumeInput(connection);
   if (connection.inputEnded) receiveEnd(connection);
+}
+
+/** As `proceed`, but what has waited runs in a step of its own: the caller may be in the middle of another's command. */
+export function proceedLater(connection: Connection): void {
+  const { pending, isInputPaused, inputEnded } = connection;
+  if (pending === undefined && !isInputPaused && !inputEnded) connection.suspensions -= 1;
+  else setImmediate(proceed, connection);
 }
 
 /** Commands wait and more come: the kernel holds the sender back, so that a long pipeline costs bounded memory. */

@@ -4,7 +4,7 @@
  * Runs on the worker.
  */
 import type { LogUser } from '../threads/worker-log.ts';
-import { failHeld, releaseHeld } from './output.ts';
+import { failHeld, releaseAllHeld, releaseHeld } from './output.ts';
 import type { Serving } from './serving.ts';
 import { attachLog, detachLog } from './turn-log.ts';
 
@@ -13,6 +13,6 @@ export function logUserOf(serving: Serving): LogUser {
   return {
     attach: (writer) => attachLog(serving, writer, () => config.onLogError === 'continue'),
     detach: () => detachLog(serving, releaseHeld),
-    fail: () => failHeld(serving),
+    fail: () => (config.onLogError === 'continue' ? releaseAllHeld(serving) : failHeld(serving)),
   };
 }

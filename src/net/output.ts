@@ -13,7 +13,7 @@ import {
 } from '../config/limits.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import { writeAtOnce } from './raw-socket.ts';
-import type { Connection, Serving } from './serving.ts';
+import type { Connection, Serving, TurnLog } from './serving.ts';
 import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
@@ -40,14 +40,19 @@ export function scheduleTurnEnd(serving: Serving): void {
   setImmediate(endTurn, serving);
 }
 
-/** Writes a connection's replies to its socket. If the kernel does not take them all, the buffer is theirs. */
+/**
+ * Writes a connection's replies to its socket, and closes it behind them if that was asked for. If the kernel does not
+ * take them all, the buffer is theirs.
+ */
 function sendOutput(connection: Connection): void {
   const { serving, outputStart, outputEnd } = connection;
   connection.outputStart = 0;
   connection.outputEnd = 0;
-  if (outputEnd === outputStart) return;
-  const isTaken = sendBytes(connection, serving.reply.bytes.subarray(outputStart, outputEnd));
-  if (!isTaken) serving.isBufferGiven = true;
+  if (outputEnd > outputStart) {
+    const isTaken = sendBytes(connection, serving.reply.bytes.subarray(outputStart, outputEnd));
+    if (!isTaken) serving.isBufferGiven = true;
+  }
+  closeBehind(connection);
 }
 
 /** Writes bytes to a socket; false when the kernel has not taken them all and they must stay as they are. */
@@ -96,17 +101,15 @@ export function endTurn(serving: Serving): void {
 
 /** Writes the log, sends all replies that the writer holds, and empties it. Some replies may have to wait for the disk. */
 export function flushOutput(serving: Serving): void {
-  const outcome = serving.log === undefined ? TURN_SAFE : logChanges(serving, serving.log);
-  const { dirty, reply } = serving;
+  const { dirty, reply, log } = serving;
+  const outcome = log === undefined ? TURN_SAFE : logChanges(serving, log);
+  let isAwaited = false;
   serving.dirty = [];
   for (const connection of dirty) {
     connection.isDirty = false;
-    if (connection.held !== undefined || (connection.hasWritten && outcome !== TURN_SAFE)) {
-      holdOutput(connection, outcome);
-    } else {
-      sendOutput(connection);
-      if (connection.session.closing) connection.socket.destroySoon();
-    }
+    const isSafe = outcome === TURN_SAFE || !connection.hasWritten;
+    if (isSafe && connection.held === undefined) sendOutput(connection);
+    else if (holdOutput(connection, outcome)) isAwaited = true;
     connection.hasWritten = false;
   }
   if (serving.isBufferGiven || reply.bytes.length > OUTPUT_BUFFER_KEPT_BYTES_MAX) {
@@ -114,62 +117,78 @@ export function flushOutput(serving: Serving): void {
     reply.bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
   }
   reply.length = 0;
-  // Last: where nothing is lacking any more, the connections go on at once, and write.
-  if (outcome === TURN_WAITS) awaitCommit(serving);
+  // Last: where nothing is lacking any more, what is held leaves at once.
+  if (isAwaited && log !== undefined) awaitCommit(log);
 }
 
-/** Keeps a connection's replies back, or sends errors in their place. Its next commands wait for those that are kept. */
-function holdOutput(connection: Connection, outcome: number): void {
-  const { serving, outputStart, outputEnd } = connection;
+/**
+ * Keeps a connection's replies back behind those that it holds already; or puts errors in their place. True when they wait
+ * for the commit of this very flush. The connection's next commands wait for those that are kept.
+ */
+function holdOutput(connection: Connection, outcome: number): boolean {
+  const { serving, outputStart, outputEnd, hasWritten, held } = connection;
   const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
   connection.outputStart = 0;
   connection.outputEnd = 0;
-  if (outcome === TURN_FAILED && connection.held === undefined) {
-    sendBytes(connection, failedReplies(serving, replies));
-    if (connection.session.closing) connection.socket.destroySoon();
-    return;
-  }
-  if (connection.held === undefined) {
-    connection.held = [];
+  const hasFailed = hasWritten && outcome === TURN_FAILED;
+  const kept = hasFailed ? failedReplies(serving, replies) : Buffer.from(replies);
+  const waits = hasWritten && outcome === TURN_WAITS;
+  if (waits && serving.log !== undefined) connection.heldFor = serving.log.commits;
+  if (held !== undefined) {
+    held.push(kept);
+  } else if (waits) {
+    connection.held = [kept];
     connection.suspensions += 1;
     serving.log?.held.add(connection);
+  } else {
+    sendBytes(connection, kept);
+    closeBehind(connection);
   }
-  connection.held.push(Buffer.from(replies));
+  return waits;
 }
 
-/** The connections that wait now go on together, once the log is where it must be for them. */
-function awaitCommit(serving: Serving): void {
-  const { log } = serving;
-  if (log === undefined) return;
-  const waiting = [...log.held];
+/** Those that were held in this flush go on together, once the log is where it must be for them. O(all that are held). */
+function awaitCommit(log: TurnLog): void {
+  const commit = log.commits;
+  log.commits += 1;
   whenCommitted(log, () => {
-    for (const connection of waiting) releaseHeld(connection);
+    // A connection that was let go and has written again since waits for a later one.
+    for (const connection of log.held) if (connection.heldFor === commit) releaseHeld(connection);
   });
 }
 
 /** Lets the replies go that were held; nothing where none are. */
 export function releaseHeld(connection: Connection): void {
-  const { held, serving } = connection;
-  if (held === undefined) return;
-  connection.held = undefined;
-  serving.log?.held.delete(connection);
-  sendHeld(connection, Buffer.concat(held));
+  if (connection.held !== undefined) sendHeld(connection, Buffer.concat(connection.held));
+}
+
+/** Lets all replies go that are held. */
+export function releaseAllHeld(serving: Serving): void {
+  for (const connection of [...(serving.log?.held ?? [])]) releaseHeld(connection);
 }
 
 /** The log has failed while replies were held: errors go in their place. */
 export function failHeld(serving: Serving): void {
   for (const connection of [...(serving.log?.held ?? [])]) {
-    const replies = Buffer.concat(connection.held ?? []);
-    connection.held = undefined;
-    serving.log?.held.delete(connection);
-    sendHeld(connection, failedReplies(serving, replies));
+    sendHeld(connection, failedReplies(serving, Buffer.concat(connection.held ?? [])));
   }
 }
 
+/** May come in the middle of another connection's command: nothing is executed here, and the writer is left alone. */
 function sendHeld(connection: Connection, replies: Buffer): void {
+  const { serving, session } = connection;
+  connection.held = undefined;
+  serving.log?.held.delete(connection);
   sendBytes(connection, replies);
-  if (connection.session.closing) connection.socket.destroySoon();
-  connection.serving.proceed(connection);
+  // It was the disk that kept the client waiting.
+  session.lastActiveMs = serving.engine.wallMs();
+  // A reply that came later, and lies in the writer, closes when it leaves.
+  if (!connection.isDirty) closeBehind(connection);
+  serving.proceedLater(connection);
+}
+
+function closeBehind({ session, socket }: Connection): void {
+  if (session.closing) socket.destroySoon();
 }
 
 /** Closes a connection whose replies are not read: at once over the hard limit, over the soft one after its time. */

@@ -20,6 +20,8 @@ export type TurnLog = {
   readonly servesWithout: () => boolean;
   /** Connections whose replies wait. */
   readonly held: Set<Connection>;
+  /** Counts the flushes whose replies wait: the number of the one to come. */
+  commits: number;
   /** Something of this turn could not be written. */
   hasFailed: boolean;
 };
@@ -45,8 +47,8 @@ export type Serving = {
   /** A slice of housekeeping waits for its place behind the next reads. */
   isHouseTurnDue: boolean;
   isStopping: boolean;
-  /** Ends one of the reasons for which a connection waits (connection.ts). */
-  readonly proceed: (connection: Connection) => void;
+  /** Ends one of the reasons for which a connection waits, and executes nothing before it returns (connection.ts). */
+  readonly proceedLater: (connection: Connection) => void;
   /** What writes this worker's changes to disk; undefined while nothing is logged. */
   log: TurnLog | undefined;
   nextClientNumber: number;
@@ -74,6 +76,8 @@ export type Connection = {
   hasWritten: boolean;
   /** Replies that wait for the log (turn-log.ts), in order. */
   held: Buffer[] | undefined;
+  /** The last commit that they wait for, by the count of `TurnLog.commits`. */
+  heldFor: number;
   isRunning: boolean;
   /** Nothing is read, because commands wait and there are enough of them. */
   isInputPaused: boolean;

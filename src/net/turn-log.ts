@@ -13,7 +13,7 @@ import { commitLater } from '../durability/log-commit.ts';
 import type { LogWriter } from '../durability/log-stream.ts';
 import { logTurn } from '../durability/log-writer.ts';
 import { countReplies } from '../resp/reply-count.ts';
-import { pendingBytes } from '../shard/journal.ts';
+import { isDrainDue } from '../shard/journal.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Connection, Serving, TurnLog } from './serving.ts';
 
@@ -24,18 +24,19 @@ export const TURN_FAILED = 2;
 
 /** From now on this worker writes what its turns change. `servesWithout`: whether it goes on when that fails. */
 export function attachLog(serving: Serving, writer: LogWriter, servesWithout: () => boolean): void {
-  serving.log = { writer, servesWithout, held: new Set(), hasFailed: false };
+  serving.log = { writer, servesWithout, held: new Set(), commits: 1, hasFailed: false };
   serving.engine.drainLog = () => drainTouched(serving);
   serving.engine.whenSynced = (done) => {
     // What this very turn has changed is part of it.
     drainTouched(serving);
-    commitLater(writer, done, true);
+    callWhenSynced(writer, done);
   };
 }
 
 /** From now on nothing is written; replies that wait leave as they are. */
 export function detachLog(serving: Serving, release: (connection: Connection) => void): void {
   const held = [...(serving.log?.held ?? [])];
+  serving.log?.held.clear();
   serving.log = undefined;
   serving.engine.drainLog = () => undefined;
   serving.engine.whenSynced = undefined;
@@ -55,7 +56,7 @@ export function logChanges(serving: Serving, log: TurnLog): number {
 /** Sees to it that the records that housekeeping has left in these shards are written at the end of this turn. */
 export function noteHousekeeping(serving: Serving, shards: readonly Shard[]): void {
   if (serving.log === undefined) return;
-  for (const shard of shards) if (pendingBytes(shard) !== 0) noteTouched(serving.engine.changes, shard);
+  for (const shard of shards) if (isDrainDue(shard)) noteTouched(serving.engine.changes, shard);
 }
 
 /** The replies of a turn that could not be logged, as so many errors. */
@@ -69,6 +70,13 @@ export function failedReplies(serving: Serving, replies: Buffer): Buffer {
 /** Calls `done` when what this worker has logged so far is as safe as the policy promises. */
 export function whenCommitted(log: TurnLog, done: () => void): void {
   commitLater(log.writer, done);
+}
+
+/** At once, which the caller expects; or later, and then never in the middle of a command. */
+function callWhenSynced(writer: LogWriter, done: () => void): void {
+  let isAtOnce = true;
+  commitLater(writer, () => (isAtOnce ? done() : void setImmediate(done)), true);
+  isAtOnce = false;
 }
 
 function drainTouched({ engine, log }: Serving): void {

@@ -27,7 +27,7 @@ import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
 import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts';
 import { ownsShard } from '../shard/shares.ts';
-import { deferOutput, proceed, receive, receiveEnd, requestBounds } from './connection.ts';
+import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
 import { checkOutputLimit, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
 import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
@@ -74,7 +74,7 @@ export function startServing(engine: Engine, generation: number): Serving {
     isBufferGiven: false,
     isHouseTurnDue: false,
     isStopping: false,
-    proceed,
+    proceedLater,
     log: undefined,
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
@@ -155,6 +155,7 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     suspensions: 0,
     hasWritten: false,
     held: undefined,
+    heldFor: 0,
     isRunning: false,
     isInputPaused: false,
     inputEnded: false,

@@ -232,6 +232,19 @@ export function isFreeBlock(arena: Arena, ref: number): boolean {
   return (arena.words[ref * WORDS_PER_CELL] & FREE) !== 0;
 }
 
+/** The free block that comes `skipped` places behind the largest of less than `cells`; NONE beyond the last. O(lists + skipped). */
+export function largeFreeBlock(arena: Arena, cells: number, skipped: number): number {
+  const { words } = arena;
+  let left = skipped;
+  for (let list = listOf(cells); list >= 0; list -= 1) {
+    for (let ref = words[LIST_HEADS + list]; ref !== NONE; ref = words[ref * WORDS_PER_CELL + NEXT]) {
+      if (left === 0) return ref;
+      left -= 1;
+    }
+  }
+  return NONE;
+}
+
 /** Takes a free block off its list and marks it used, whole. For compaction, which collects neighbouring holes. */
 export function claimFreeBlock(arena: Arena, ref: number): void {
   const { words } = arena;

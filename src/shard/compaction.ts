@@ -6,7 +6,15 @@
  * one behind the other: between random windows, gaps that are just too small would waste a quarter of the memory (Renyi's
  * parking). Without a hand it begins at a random entry. Cost of one: the bytes that move, at most `cells` and one entry.
  */
-import { blockCells, claimFreeBlock, isFreeBlock, lastBlock, nextBlock, release } from './arena.ts';
+import {
+  blockCells,
+  claimFreeBlock,
+  isFreeBlock,
+  largeFreeBlock,
+  lastBlock,
+  nextBlock,
+  release,
+} from './arena.ts';
 import { COMPACTED_ENTRIES, COMPACTION_HAND, NONE } from './layout.ts';
 import { moveEntry } from './lifecycle.ts';
 import { sampleEntry } from './sampling.ts';
@@ -14,6 +22,9 @@ import type { Shard } from './shard.ts';
 
 /** Windows that are tried before an entry is evicted instead. */
 const WINDOWS_TRIED_MAX = 8;
+
+/** Holes that are tried to be made larger before a write is refused. */
+const HOLES_TRIED_MAX = 256;
 
 /** Windows and cells that are tried before a write is refused. */
 const LAST_WINDOWS_TRIED_MAX = 64;
@@ -24,8 +35,13 @@ export function compact(shard: Shard, cells: number): boolean {
   return clearOneOf(shard, cells, WINDOWS_TRIED_MAX);
 }
 
-/** As `compact`, with more patience: nothing may be evicted. */
+/** As `compact`, with more patience: nothing may be evicted. First where there is a large hole already, so that little moves. */
 export function compactAtLast(shard: Shard, cells: number): boolean {
+  for (let tried = 0; tried < HOLES_TRIED_MAX; tried += 1) {
+    const hole = largeFreeBlock(shard.entries, cells, tried);
+    if (hole === NONE) break;
+    if (clearFrom(shard, cells, hole)) return true;
+  }
   return clearOneOf(shard, cells, Math.min(LAST_WINDOWS_TRIED_MAX, Math.floor(LAST_CELLS_TRIED_MAX / cells)));
 }
 
@@ -41,9 +57,12 @@ function clearOneOf(shard: Shard, cells: number, windows: number): boolean {
  * them; in the end every hole is given back, and they merge. The hand goes behind an entry that fits nowhere else.
  */
 function clearWindow(shard: Shard, cells: number): boolean {
-  const { control, entries } = shard;
   const start = windowStart(shard);
-  if (start === NONE) return false;
+  return start !== NONE && clearFrom(shard, cells, start);
+}
+
+function clearFrom(shard: Shard, cells: number, start: number): boolean {
+  const { control, entries } = shard;
   const end = lastBlock(entries);
   let behind = start;
   while (behind < end && behind - start < cells) {

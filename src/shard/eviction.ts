@@ -110,13 +110,19 @@ export function admitKey(shard: Shard, nowMs: number): boolean {
 /**
  * Evicts until `bytes` more would fit: ROOM_MADE, or ROOM_NONE when that cannot be. What redis-server does before a
  * command that adds. For what the shard can never hold nothing is evicted: the command itself finds out, and says so.
- * ROOM_LATER when the records of the evicted fill their share of the journal: once it is drained, it is to be called again.
+ * ROOM_LATER when the journal holds more than `journalBytesMax`, by default the share of the evicted: once it is drained, it
+ * is to be called again.
  */
-export function makeRoom(shard: Shard, bytes: number, nowMs: number): number {
+export function makeRoom(
+  shard: Shard,
+  bytes: number,
+  nowMs: number,
+  journalBytesMax = JOURNAL_EVICTION_BYTES_MAX,
+): number {
   if (!canEverHold(shard, bytes)) return ROOM_MADE;
   const cells = Math.ceil(bytes / CELL_BYTES);
   while (!hasRoom(shard, cells)) {
-    if (pendingBytes(shard) > JOURNAL_EVICTION_BYTES_MAX) return ROOM_LATER;
+    if (pendingBytes(shard) > journalBytesMax) return ROOM_LATER;
     if (!evictOne(shard, nowMs)) return ROOM_NONE;
   }
   return ROOM_MADE;

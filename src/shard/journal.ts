@@ -111,6 +111,11 @@ export function isJournalBroken(shard: Shard): boolean {
   return shard.control[JOURNALING] === JOURNAL_BROKEN;
 }
 
+/** Whether a drain finds something: records, or that some are missing. Without the lock it is a hint. */
+export function isDrainDue(shard: Shard): boolean {
+  return shard.journal.words[TAIL] !== 0 || shard.control[JOURNALING] === JOURNAL_BROKEN;
+}
+
 /** Says that a change of the shard has no record, or a record no change. */
 export function breakJournal(shard: Shard): void {
   if (isJournaling(shard)) shard.control[JOURNALING] = JOURNAL_BROKEN;

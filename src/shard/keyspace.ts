@@ -176,13 +176,17 @@ export function putCopy(
   source.control[PROTECTED_SOURCE] = sourceRef;
   const ref = placeString(shard, table, hash, existing, key, keyStart, keyEnd, length, expiresAtMs, nowMs);
   const from = source.control[PROTECTED_SOURCE];
-  source.control[PROTECTED_SOURCE] = NONE;
-  if (ref === NONE) return NONE;
+  if (ref === NONE) {
+    source.control[PROTECTED_SOURCE] = NONE;
+    return NONE;
+  }
   const at = valueOffset(source.entries, from);
   const target = entryBytes(shard.entries, ref);
   copySharedBytes(entryBytes(source.entries, from), at, at + length, target, valueOffset(shard.entries, ref));
   const isShortRaw = isRaw(source.entries, from) && length <= EMBEDDED_BYTES_MAX;
   const copy = isShortRaw ? makeRaw(shard, table, hash, ref, key, keyStart, keyEnd, nowMs) : ref;
+  // Until here: room for the other form must not be made of the source, which the caller still has.
+  source.control[PROTECTED_SOURCE] = NONE;
   const start = valueOffset(shard.entries, copy);
   const value = entryBytes(shard.entries, copy);
   const flags = isRaw(shard.entries, copy) ? RECORD_RAW : 0;

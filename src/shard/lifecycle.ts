@@ -8,6 +8,7 @@ import { allocate, blockCells, release } from './arena.ts';
 import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
 import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import {
+  CELL_BYTES,
   CHANGING,
   COMPACTION_HAND,
   EXPIRED_KEYS,
@@ -19,8 +20,10 @@ import {
   PROTECTED,
   PROTECTED_SOURCE,
   SHAPE,
+  SHAPE_SLACK_SHIFT,
   SHAPE_TYPE_MASK,
   SHAPE_TYPE_SHIFT,
+  SHAPE_WIDE,
   TABLE_DOOMED,
   TABLE_EXPIRING,
   TABLE_KEYS,
@@ -105,16 +108,32 @@ export function replaceExpiry(shard: Shard, ref: number, expiresAtMs: number): v
   if ((before === 0) !== (expiresAtMs === 0)) relistEntry(shard, ref);
 }
 
+/** In a narrow entry's SHAPE: its block has a cell to spare, because the allocator had no use for it. */
+const SPARE_CELL = CELL_BYTES << SHAPE_SLACK_SHIFT;
+
 /** Moves an entry to a fresh block of its own size; false when there is none. O(bytes). */
 export function moveEntry(shard: Shard, from: number): boolean {
   const { control, entries } = shard;
   const { words } = entries;
   const hash = hashOfEntry(shard, from);
-  const cells = blockCells(words, from);
-  const to = allocate(entries, cells);
-  if (to === NONE) return false;
   const first = from * WORDS_PER_CELL;
+  const shape = words[first + SHAPE];
+  const isNarrow = (shape & SHAPE_WIDE) === 0;
+  const before = blockCells(words, from);
+  const cells = isNarrow && (shape & SPARE_CELL) !== 0 ? before - 1 : before;
+  let to = allocate(entries, before);
+  if (to !== NONE && isNarrow && blockCells(words, to) > cells + 1) {
+    // One cell to spare can be told, two cannot.
+    release(entries, to);
+    to = allocate(entries, cells);
+  }
+  if (to === NONE) return false;
   words.copyWithin(to * WORDS_PER_CELL + 1, first + 1, first + cells * WORDS_PER_CELL);
+  // The value of a narrow entry ends so many bytes before its block does.
+  if (isNarrow) {
+    const isSpared = blockCells(words, to) > cells;
+    words[to * WORDS_PER_CELL + SHAPE] = isSpared ? shape | SPARE_CELL : shape & ~SPARE_CELL;
+  }
   replaceInTable(shard, tableOf(entries, to), hash, from, to);
   relinkEntry(words, to);
   if (expiresAt(entries, to) !== 0) rescheduleMoved(shard, to);

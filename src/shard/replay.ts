@@ -4,6 +4,10 @@
  * Runs on the thread that recovers, under the shard's lock, while the shard is not journaling. A record is left out when
  * its entry is from a later change, which it is where a snapshot saw the entry after the record. Nothing expires here: a
  * later record may have moved the deadline.
+ *
+ * Only a PUT makes an entry: whoever changes a part of an absent value puts an empty one first. So a SPLICE that finds no
+ * entry is of one that had to go for want of room, with less memory than it was written with, or of one that a snapshot did
+ * not see any more, which a later record removes. Either way the key stays away: half a value would be one that never was.
  */
 import type { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
@@ -67,8 +71,8 @@ function replayKeyed(shard: Shard, view: RecordView, bytes: Buffer, lsn: number,
   const ref = findInTable(shard, tableFor(shard, view.database), hash, bytes, keyStart, keyEnd);
   if (ref !== NONE && lsnOf(shard.entries, ref) >= lsn) return true;
   if (effect === EFFECT_PUT) return replayPut(shard, hash, ref, view, bytes, lsn, nowMs);
-  if (effect === EFFECT_SPLICE) return replaySplice(shard, hash, ref, view, bytes, lsn, nowMs);
   if (ref === NONE) return true;
+  if (effect === EFFECT_SPLICE) return layOver(shard, ref, view.length, view.extra, view, bytes, lsn, nowMs);
   if (effect === EFFECT_DELETE) removeEntry(shard, ref);
   else setExpiry(shard, ref, view.expiresAtMs);
   return true;
@@ -103,23 +107,6 @@ function replayPut(
   // Without room for the other form the value is as good in this one.
   if ((view.flags & RECORD_RAW) !== 0) layOver(shard, ref, valueEnd - valueStart, 0, view, bytes, lsn, nowMs);
   return true;
-}
-
-function replaySplice(
-  shard: Shard,
-  hash: number,
-  known: number,
-  view: RecordView,
-  bytes: Buffer,
-  lsn: number,
-  nowMs: number,
-): boolean {
-  const { database, keyStart, keyEnd } = view;
-  const ref =
-    known === NONE
-      ? putFound(shard, database, hash, NONE, bytes, keyStart, keyEnd, bytes, 0, 0, 0, nowMs)
-      : known;
-  return ref !== NONE && layOver(shard, ref, view.length, view.extra, view, bytes, lsn, nowMs);
 }
 
 /** Writes the record's value into an entry's, which becomes one that was changed in place. */

@@ -37,9 +37,12 @@ export function decideConfigChanges(
   handleTopic<ConfigSetRequest>(bus, TOPIC_SET, async ({ pairs, clientIsLocal }) => {
     const prepared = prepareDirectives(config, pairs, clientIsLocal);
     if ('error' in prepared) return prepared.error;
-    applyDirectives(config, prepared.changes);
-    await requestAll(bus, TOPIC_APPLY, prepared.changes);
-    return settle(prepared.changes);
+    const before = prepared.changes.map(([name]): Change => [name, config.texts[name]]);
+    await applyEverywhere(bus, config, prepared.changes);
+    const trouble = await settle(prepared.changes);
+    // As redis-server: what cannot be put in force is taken back, all of it.
+    if (trouble !== '') await applyEverywhere(bus, config, before);
+    return trouble;
   });
   // One after the other: each writes the same file.
   handleTopic(bus, TOPIC_REWRITE, () => {
@@ -47,6 +50,11 @@ export function decideConfigChanges(
     rewriting = rewritten;
     return rewritten;
   });
+}
+
+async function applyEverywhere(bus: Bus, config: Config, changes: readonly Change[]): Promise<void> {
+  applyDirectives(config, changes);
+  await requestAll(bus, TOPIC_APPLY, changes);
 }
 
 /** Lets a worker's copy follow main's; `onApplied` puts in force what is not read from the copy at each use. */

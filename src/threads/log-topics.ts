@@ -15,10 +15,14 @@ export const TOPIC_LOG_OFFER = 'log-offer';
 export const TOPIC_LOG_WANTS_SEGMENT = 'log-wants-segment';
 /** Worker to main, with a LogTroubleReport: something could not be written. */
 export const TOPIC_LOG_TROUBLE = 'log-trouble';
+/** Main to all workers: the log is in trouble, so replies that wait for it wait no longer. */
+export const TOPIC_LOG_GIVE_UP = 'log-give-up';
 /** Main to a worker: try again what could not be written. Reply: whether nothing is held back any more. */
 export const TOPIC_LOG_RETRY = 'log-retry';
 /** Main to a worker, with a MadeSegment: the log begins anew there (log-writer, resetAfterRebase). */
 export const TOPIC_LOG_RESET = 'log-reset';
+/** Main to a worker: write everything that is pending. Reply: true once the stream is on the disk, false where it cannot be. */
+export const TOPIC_LOG_SEAL = 'log-seal';
 /** Worker to worker: commits may have come further. */
 export const TOPIC_LOG_PROGRESS = 'log-progress';
 

@@ -5,7 +5,6 @@
  * Main thread.
  */
 import type { Clock } from '../base/clock.ts';
-import { StartError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { LOG_BREAKER_PROBES, LOG_BREAKER_RESET_MS, LOG_BREAKER_RESET_MS_MAX } from '../config/limits.ts';
 import {
@@ -13,7 +12,12 @@ import {
   type DirectoryLock,
   releaseDirectoryLock,
 } from '../durability/directory-lock.ts';
-import { type DiskState, openDiskState } from '../durability/disk-state.ts';
+import {
+  type DiskState,
+  type EpochStart,
+  type MadeSegment,
+  openDiskState,
+} from '../durability/disk-state.ts';
 import { type LogBoard, openLogBoard } from '../durability/log-board.ts';
 import { createDiskStorage } from '../durability/storage.ts';
 import { BREAKER_WORDS, type CircuitBreaker, openCircuitBreaker } from '../resilience/circuit-breaker.ts';
@@ -22,7 +26,7 @@ import { LSN } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { ProcessBoot } from './boot.ts';
 import type { Bus } from './bus.ts';
-import { type Jobs, runJob } from './jobs.ts';
+import type { Jobs } from './jobs.ts';
 import type { Log } from './log.ts';
 
 /** What `dir` holds, as it is found before anything else of the server exists. */
@@ -46,8 +50,16 @@ export type Persistence = {
   readonly timers: NodeJS.Timeout[];
   /** The epoch that is in force. */
   epoch: number;
+  /** Whether memory holds the data set, all of it. Else no snapshot may take the place of what is on the disk. */
+  isLoaded: boolean;
   /** Whether the workers write a log. */
   isLogging: boolean;
+  /** The epoch that comes into force with its first snapshot, while that is taken (log-epoch.ts). */
+  coming: { readonly start: EpochStart; readonly segments: MadeSegment[] } | undefined;
+  /** Whether the jobs of a load run on the main thread (load-jobs.ts). */
+  loadsHere: boolean;
+  /** Of the bytes that this process has written to the log, those before the newest snapshot; below 0 for what was loaded. */
+  logBytesBase: number;
   /** What changes files and manifest, one after the other. */
   queue: Promise<unknown>;
   /** The snapshot that runs. */
@@ -99,7 +111,11 @@ export function createPersistence(folder: OpenedFolder, options: PersistenceOpti
     }),
     timers: [],
     epoch: folder.state.manifest?.epoch ?? 0,
+    isLoaded: false,
     isLogging: false,
+    coming: undefined,
+    loadsHere: false,
+    logBytesBase: 0,
     queue: Promise.resolve(),
     snapshot: undefined,
     isSnapshotScheduled: false,
@@ -123,15 +139,4 @@ export function inTurn<Result>(
   const result = persistence.queue.then(step);
   persistence.queue = result.catch(() => undefined);
   return result;
-}
-
-/** Runs a job and answers its result; throws a StartError where the pool cannot. */
-export async function runOrThrow<Result>(
-  persistence: Persistence,
-  name: string,
-  input: unknown,
-): Promise<Result> {
-  const outcome = await runJob<Result>(persistence.jobs, name, input);
-  if (!outcome.ok) throw new StartError(`loading: ${outcome.reason}`, 1);
-  return outcome.result;
 }

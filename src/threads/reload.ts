@@ -12,7 +12,7 @@ import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { formatShard, type Shard } from '../shard/shard.ts';
 import { loadSet, planRecovery, replay } from './loading.ts';
-import { retryStreams } from './logging.ts';
+import { sealStreams } from './log-epoch.ts';
 import { inTurn, type Persistence, type SnapshotEnd } from './persistence.ts';
 import { takeSnapshot } from './snapshots.ts';
 
@@ -23,10 +23,13 @@ export async function reloadData(
   saves: boolean,
 ): Promise<SnapshotEnd> {
   const { gate } = persistence;
+  // One that runs may have begun before the last changes; clients go on meanwhile.
+  while (persistence.snapshot !== undefined) await persistence.snapshot;
   closeGate(gate, GATE_LOADING);
   try {
     // Every worker ends its turn: from here on nothing changes.
-    await retryStreams(persistence);
+    if (persistence.isLogging) await sealStreams(persistence);
+    while (persistence.snapshot !== undefined) await persistence.snapshot;
     if (!withLog && saves) {
       const end = await takeSnapshot(persistence, 'save', 1);
       if (!end.ok) return end;
@@ -46,9 +49,11 @@ async function loadAgain(persistence: Persistence, withLog: boolean): Promise<vo
   const plan = withLog && state.manifest !== undefined ? await planRecovery(persistence, base) : undefined;
   const lsns = shards.map((shard) => emptyShard(persistence, shard));
   const wasJournaling = persistence.isLogging;
+  persistence.isLoaded = false;
   try {
     await loadSet(persistence, base, createJobProgress);
     if (plan !== undefined) await replay(persistence, base, plan, createJobProgress);
+    persistence.isLoaded = true;
   } finally {
     for (const [index, shard] of shards.entries()) resumeShard(shard, lsns[index], wasJournaling);
   }

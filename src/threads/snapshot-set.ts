@@ -10,7 +10,14 @@ import { createJobProgress, JOB_CALLED_OFF, JOB_ENTRIES } from '../durability/sn
 import { ringOf } from '../durability/snapshot-loader.ts';
 import type { VerifyOutcome } from '../durability/snapshot-reader.ts';
 import type { SnapshotOutcome } from '../durability/snapshot-writer.ts';
-import { SNAPSHOT_ENTRIES_DONE, SNAPSHOT_ENTRIES_TOTAL } from '../metrics/persistence.ts';
+import {
+  LOG_BYTES_AT_SNAPSHOT,
+  SNAPSHOT_BYTES,
+  SNAPSHOT_ENTRIES_DONE,
+  SNAPSHOT_ENTRIES_TOTAL,
+  SNAPSHOT_LAST_MS,
+  SNAPSHOT_LSNS,
+} from '../metrics/persistence.ts';
 import { KEYS_LIVE } from '../shard/layout.ts';
 import { recoverAfterDeath } from '../shard/recover.ts';
 import { threadIdOfJob } from './boot.ts';
@@ -72,6 +79,28 @@ export function endOfSet(
 ): SnapshotSet {
   const shards = boot.shardBuffers.length;
   return { ...where, shards, startedAtMs, finishedAtMs: clock.wallMs(), files, verified: false };
+}
+
+/** Where everything stood when a set was begun. */
+export type SetBegin = { readonly lsns: number; readonly logBytes: number };
+
+/** The set is the newest from now on; the log has come to `logBytes` bytes meanwhile. */
+export function noteSnapshot(
+  persistence: Persistence,
+  set: SnapshotSet,
+  begun: SetBegin,
+  logBytes: number,
+): void {
+  const { numbers } = persistence;
+  persistence.logBytesBase = begun.logBytes;
+  numbers[LOG_BYTES_AT_SNAPSHOT] = logBytes - begun.logBytes;
+  numbers[SNAPSHOT_LSNS] = begun.lsns;
+  numbers[SNAPSHOT_BYTES] = bytesOfSet(set);
+  numbers[SNAPSHOT_LAST_MS] = set.finishedAtMs;
+}
+
+export function bytesOfSet({ files }: SnapshotSet): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Reads all files of a set back; what is wrong with the first that is not good, or undefined. */

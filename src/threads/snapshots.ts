@@ -26,12 +26,15 @@ import {
   SNAPSHOTS,
 } from '../metrics/persistence.ts';
 import { closeGate, GATE_SNAPSHOT, openGate } from '../resilience/gate.ts';
-import { cutBehind, logBytesWritten, rotateStreams } from './logging.ts';
+import { logBytesWritten, sealStreams } from './log-epoch.ts';
+import { cutBehind, logBytesSinceSnapshot, rotateStreams } from './logging.ts';
 import { inTurn, lsnSum, type Persistence, type SnapshotEnd } from './persistence.ts';
-import { endOfSet, verifySet, writeSnapshotSet } from './snapshot-set.ts';
+import { bytesOfSet, endOfSet, noteSnapshot, verifySet, writeSnapshotSet } from './snapshot-set.ts';
 
 /** Why a snapshot is taken. 'rewrite': to fold the log. */
 export type SnapshotKind = 'save' | 'rewrite';
+
+const NOT_LOADED = 'the data set is not in memory: what is on the disk is kept';
 
 const MS_PER_SECOND = 1000;
 const PERCENT = 100;
@@ -45,6 +48,7 @@ export function takeSnapshot(
   kind: SnapshotKind,
   share: number,
 ): Promise<SnapshotEnd> {
+  if (!persistence.isLoaded) return Promise.resolve({ ok: false, text: NOT_LOADED });
   persistence.snapshot ??= inTurn(persistence, () => runSnapshot(persistence, kind, share)).finally(() => {
     persistence.snapshot = undefined;
     if (!persistence.isSnapshotScheduled || persistence.stopping) return;
@@ -88,8 +92,8 @@ export function changesSinceSnapshot(persistence: Persistence): number {
 
 /** Which snapshot is due by the configuration; undefined for none. */
 function kindDue(persistence: Persistence): SnapshotKind | undefined {
-  const { config, numbers, clock, snapshot, stopping } = persistence;
-  if (snapshot !== undefined || stopping) return undefined;
+  const { config, numbers, clock, snapshot, stopping, isLoaded } = persistence;
+  if (snapshot !== undefined || stopping || !isLoaded) return undefined;
   const nowMs = clock.wallMs();
   const hasFailed = numbers[SNAPSHOT_LAST_FAILED] === 1;
   if (hasFailed && nowMs - numbers[SNAPSHOT_STARTED_MS] < SAVE_RETRY_MS) return undefined;
@@ -100,13 +104,14 @@ function kindDue(persistence: Persistence): SnapshotKind | undefined {
   return isLogOutgrown(persistence) ? 'rewrite' : undefined;
 }
 
-/** As `auto-aof-rewrite-percentage` and `-min-size` say; the base is what the newest snapshot takes. */
-function isLogOutgrown({ config, numbers, isLogging, ...persistence }: Persistence): boolean {
+/** As redis-server reckons: snapshot and log are its file, whose base is what that was when the newest snapshot was whole. */
+function isLogOutgrown(persistence: Persistence): boolean {
+  const { config, numbers, isLogging } = persistence;
   const { autoAofRewritePercentage: percent, autoAofRewriteMinSize: bytesMin } = config;
   if (!isLogging || percent === 0) return false;
-  const bytes =
-    logBytesWritten({ ...persistence, config, numbers, isLogging }) - numbers[LOG_BYTES_AT_SNAPSHOT];
-  return bytes >= bytesMin && bytes * PERCENT > numbers[SNAPSHOT_BYTES] * percent;
+  const bytes = numbers[SNAPSHOT_BYTES] + logBytesSinceSnapshot(persistence);
+  const baseBytes = numbers[SNAPSHOT_BYTES] + numbers[LOG_BYTES_AT_SNAPSHOT];
+  return bytes > bytesMin && (bytes - baseBytes) * PERCENT >= baseBytes * percent;
 }
 
 async function runSnapshot(
@@ -124,7 +129,7 @@ async function runSnapshot(
   try {
     const set = await writeAndCommit(persistence, share);
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
-    log.notice('snapshot taken', { set: set.set, entries: entriesOf(set), bytes: bytesOf(set), tookMs });
+    log.notice('snapshot taken', { set: set.set, entries: entriesOf(set), bytes: bytesOfSet(set), tookMs });
     openGate(gate, GATE_SNAPSHOT);
     await verifyAndTidy(persistence, set);
   } catch (error) {
@@ -137,18 +142,15 @@ async function runSnapshot(
 }
 
 async function writeAndCommit(persistence: Persistence, share: number): Promise<SnapshotSet> {
-  const { state, numbers, isLogging, epoch } = persistence;
+  const { state, isLogging, epoch } = persistence;
   const set = nextSetNumber(state);
   const { cut, firstBlock } = isLogging ? await rotateStreams(persistence) : cutBehind(persistence);
-  const lsns = lsnSum(persistence);
-  const logBytes = logBytesWritten(persistence);
+  const begun = { lsns: lsnSum(persistence), logBytes: logBytesWritten(persistence) };
   const written = await writeSnapshotSet(persistence, { set, epoch, share });
   const done = endOfSet(persistence, written, { set, epoch, cut, firstBlock });
+  if (isLogging) await sealStreams(persistence);
   commitSnapshot(state, done);
-  numbers[SNAPSHOT_LSNS] = lsns;
-  numbers[LOG_BYTES_AT_SNAPSHOT] = logBytes;
-  numbers[SNAPSHOT_BYTES] = bytesOf(done);
-  numbers[SNAPSHOT_LAST_MS] = done.finishedAtMs;
+  noteSnapshot(persistence, done, begun, logBytesWritten(persistence));
   return done;
 }
 
@@ -175,8 +177,4 @@ function noteEnd({ numbers }: Persistence, kind: SnapshotKind, ok: boolean, took
 
 function entriesOf(set: SnapshotSet): number {
   return set.files.reduce((sum, { entries }) => sum + entries, 0);
-}
-
-function bytesOf(set: SnapshotSet): number {
-  return set.files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -8,13 +8,13 @@ import type { Engine } from '../commands/engine.ts';
 import { LOG_TICK_MS } from '../config/limits.ts';
 import type { MadeSegment } from '../durability/disk-state.ts';
 import { segmentPath } from '../durability/file-names.ts';
-import { openLogBoard } from '../durability/log-board.ts';
-import { settleCommits } from '../durability/log-commit.ts';
+import { isLogTroubled, openLogBoard } from '../durability/log-board.ts';
+import { commitLater, settleCommits } from '../durability/log-commit.ts';
 import { SEGMENT_HEADER_BYTES } from '../durability/log-format.ts';
 import type { Segment } from '../durability/log-segment.ts';
 import { createLogWriter, type LogWriter } from '../durability/log-stream.ts';
 import { closeFiles, syncNow, syncTick } from '../durability/log-sync.ts';
-import { offerSegment, resetAfterRebase, retry, rotate } from '../durability/log-writer.ts';
+import { logTurn, offerSegment, resetAfterRebase, retry, rotate } from '../durability/log-writer.ts';
 import { createDiskStorage } from '../durability/storage.ts';
 import { closeGate, GATE_LOG } from '../resilience/gate.ts';
 import { MAIN_THREAD_ID, type ThreadBoot, threadIdOfWorker } from './boot.ts';
@@ -22,12 +22,14 @@ import { type Bus, handleTopic, publishTo } from './bus.ts';
 import {
   type LogTroubleReport,
   TOPIC_LOG_CLOSE,
+  TOPIC_LOG_GIVE_UP,
   TOPIC_LOG_OFFER,
   TOPIC_LOG_OPEN,
   TOPIC_LOG_PROGRESS,
   TOPIC_LOG_RESET,
   TOPIC_LOG_RETRY,
   TOPIC_LOG_ROTATE,
+  TOPIC_LOG_SEAL,
   TOPIC_LOG_TROUBLE,
   TOPIC_LOG_WANTS_SEGMENT,
 } from './log-topics.ts';
@@ -36,7 +38,7 @@ import {
 export type LogUser = {
   readonly attach: (writer: LogWriter) => void;
   readonly detach: () => void;
-  /** The log has failed: replies that wait for it become errors. */
+  /** The log has failed: replies that wait for it become errors, or leave all the same (`on-log-error continue`). */
   readonly fail: () => void;
 };
 
@@ -56,6 +58,7 @@ export function startWorkerLog(
 ): WorkerLog {
   const log: WorkerLog = { user, writer: undefined, timer: undefined };
   const open = (segment: MadeSegment): boolean => {
+    closeWorkerLog(log);
     const writer = createWriter(boot, engine, bus, clock, user, segment);
     log.writer = writer;
     log.timer = setInterval(() => syncTick(writer, clock.monotonicMs()), LOG_TICK_MS);
@@ -74,10 +77,14 @@ export function startWorkerLog(
     (segment) => log.writer !== undefined && rotateTo(log.writer, segment),
   );
   handleTopic<MadeSegment>(bus, TOPIC_LOG_RESET, (segment) => {
+    // A replacement could not go on where the dead had come to.
+    if (log.writer === undefined) open(segment);
     if (log.writer !== undefined) resetAfterRebase(log.writer, opened(segment));
     return true;
   });
+  handleTopic(bus, TOPIC_LOG_GIVE_UP, () => user.fail());
   handleTopic(bus, TOPIC_LOG_RETRY, () => log.writer === undefined || retry(log.writer));
+  handleTopic(bus, TOPIC_LOG_SEAL, () => log.writer !== undefined && seal(log.writer));
   handleTopic(bus, TOPIC_LOG_PROGRESS, () => {
     if (log.writer !== undefined) settleCommits(log.writer);
   });
@@ -85,14 +92,25 @@ export function startWorkerLog(
   return log;
 }
 
+/** Everything that has left a shard's memory as a change so far gets onto the disk, whoever made it. */
+function seal(writer: LogWriter): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  logTurn(writer, writer.shards, writer.shards.length);
+  if (isLogTroubled(writer.board)) resolve(false);
+  commitLater(writer, () => resolve(true), true);
+  return promise;
+}
+
 /** Puts on the disk what has been written, and ends. The turn's records have been written before. */
 export function closeWorkerLog(log: WorkerLog): void {
   clearInterval(log.timer);
   if (log.writer === undefined) return;
-  syncNow(log.writer);
-  closeFiles(log.writer);
-  log.user.detach();
+  const { writer } = log;
   log.writer = undefined;
+  syncNow(writer);
+  closeFiles(writer);
+  log.user.detach();
+  for (const { waiting } of writer.commits) for (const done of waiting) done();
 }
 
 function createWriter(
@@ -115,10 +133,8 @@ function createWriter(
     hooks: {
       onTrouble: (kind, error) => {
         const errno = (error as NodeJS.ErrnoException | undefined)?.errno ?? 0;
-        if (engine.config.onLogError === 'refuse') {
-          closeGate(engine.gate, GATE_LOG, errno);
-          user.fail();
-        }
+        if (engine.config.onLogError === 'refuse') closeGate(engine.gate, GATE_LOG, errno);
+        user.fail();
         const report: LogTroubleReport = { kind, text: textOf(error), errno };
         publishTo(bus, MAIN_THREAD_ID, TOPIC_LOG_TROUBLE, report);
       },

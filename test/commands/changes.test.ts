@@ -1,7 +1,9 @@
 /** Tests of what a turn's commands leave to do for the log: alone, and as the dispatcher notes it. */
 import { describe, expect, it } from 'vitest';
 import { clearTouched, createChanges, noteTouched } from '../../src/commands/changes.ts';
-import { pendingRecords, startJournaling } from '../../src/shard/journal.ts';
+import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../../src/config/limits.ts';
+import { pendingBytes, pendingRecords, startJournaling } from '../../src/shard/journal.ts';
+import { holderOf } from '../../src/shard/lock.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 function loggedHarness(): Harness {
@@ -94,15 +96,16 @@ describe('the dispatcher', () => {
     expect(harness.engine.changes.writes).toBe(writes);
   });
 
-  it('counts an expiry that a reader finds', () => {
+  it('notes an expiry that a reader finds, and does not count the reader as a writer', () => {
     const harness = loggedHarness();
     harness.run('SET', 'a', 'v', 'PX', '10');
     harness.nowMs += 20;
     clearTouched(harness.engine.changes);
     for (const shard of harness.shards) startJournaling(shard);
     expect(harness.run('GET', 'a')).toBe('$-1\r\n');
+    expect(harness.run('MGET', 'a', 'b')).toBe('*2\r\n$-1\r\n$-1\r\n');
     expect(harness.engine.changes.count).toBe(1);
-    expect(harness.engine.changes.writes).toBe(2);
+    expect(harness.engine.changes.writes).toBe(1);
     expect(harness.shards.reduce((sum, shard) => sum + pendingRecords(shard), 0)).toBe(1);
   });
 
@@ -123,5 +126,42 @@ describe('the dispatcher', () => {
     expect(drains).toBeGreaterThan(2);
     expect(drains).toBeLessThan(6);
     harness.expectWhole();
+  });
+
+  it('evicts for a write though the log takes nothing, and answers no OOM', () => {
+    for (const command of ['SET', 'MSET']) {
+      const harness = createHarness({ shards: 1, shardBytes: 16 * 2 ** 20 });
+      const [shard] = harness.shards;
+      // What is evicted leaves its key in the journal, and that is nearly all of it.
+      const name = 'k'.repeat(4096);
+      for (let index = 0; index < 5000; index += 1) harness.run('SET', `${name}${index}`, '');
+      startJournaling(shard);
+      let drains = 0;
+      harness.engine.drainLog = () => {
+        drains += 1;
+        clearTouched(harness.engine.changes);
+      };
+      expect(harness.run(command, 'big', 'v'.repeat(8 * 2 ** 20))).toBe('+OK\r\n');
+      expect(pendingBytes(shard)).toBeGreaterThan(JOURNAL_EVICTION_BYTES_MAX);
+      expect(drains).toBeLessThan(4);
+      harness.expectWhole();
+    }
+  });
+
+  it('gives the locks back when the drain before a write throws', () => {
+    for (const command of [
+      ['SET', 'a', '1'],
+      ['MSET', 'a', '1', 'b', '2'],
+    ]) {
+      const harness = createHarness({ shards: 1 });
+      const [shard] = harness.shards;
+      startJournaling(shard);
+      harness.run('SET', 'big', 'v'.repeat(JOURNAL_SOFT_BYTES));
+      harness.engine.drainLog = () => {
+        throw new Error('a bug');
+      };
+      expect(harness.run(...command)).toMatch(/^-ERR internal error/);
+      expect(holderOf(shard)).toBe(0);
+    }
   });
 });

@@ -160,6 +160,24 @@ describe('RENAME and RENAMENX', () => {
   });
 });
 
+describe('RENAME where room has to be made', () => {
+  it('never takes it from the key itself, which is removed afterwards', () => {
+    const flags = ['--maxmemory-policy', 'allkeys-random'];
+    harness = createHarness({ shards: 1, shardBytes: 2 ** 16, flags });
+    for (let step = 0; step < 800; step += 1) {
+      for (const place of [0, 1, 2]) {
+        harness.run('SET', `k${(step + place * 7) % 9}`, 'v'.repeat(3000 + ((step * 131) % 4000)));
+      }
+      for (const place of [0, 1, 2])
+        harness.run('SET', `s${step % 20}${place}`, 'v'.repeat((step * 17) % 170));
+      // Short, and changed in place: the copy is to have that form as well.
+      if (harness.run('SETRANGE', 'src', '0', 'a'.repeat(44)) !== ':44\r\n') continue;
+      harness.run('RENAME', 'src', `dst:${step % 3}:${'x'.repeat(190 + (step % 60))}`);
+      harness.expectWhole();
+    }
+  });
+});
+
 describe('COPY', () => {
   it('copies value, deadline and encoding, and leaves the source', () => {
     const [a, b] = keyOfEachShard();

@@ -119,6 +119,20 @@ describe('APPEND and STRLEN', () => {
   });
 });
 
+describe('SETRANGE of a new key that finds no room', () => {
+  it('leaves nothing behind, wherever the search for room has moved things', () => {
+    harness = createHarness({ shards: 1, shardBytes: 2 ** 18, flags: ['--maxmemory-policy', 'noeviction'] });
+    for (let step = 0; step < 1000; step += 1) {
+      harness.run('SET', `key:${(step * 7919) % 1500}`, 'v'.repeat((step * 31) % 200));
+      if (step % 2 === 0) harness.run('DEL', `key:${(step * 104729) % 1500}`);
+      if (step % 5 !== 0) continue;
+      harness.run('SETRANGE', `new:${step % 50}`, String(1000 * (step % 97)), 'x');
+      if (step % 3 === 0) harness.run('DEL', `new:${step % 50}`);
+      if (step % 200 === 0) harness.expectWhole();
+    }
+  });
+});
+
 /** Redis's rule, said over an array of places. */
 function cut(text: string, first: number, last: number): string {
   if (first < 0 && last < 0 && first > last) return '';

@@ -102,6 +102,22 @@ describe('commits under always', () => {
     expect(done).toEqual(['a', 'b']);
   });
 
+  it('has what was asked for synced, in all streams, even where nothing else is', () => {
+    const world = createLogWorld({ streams: 2, appendfsync: 'no' });
+    const [first, second] = world.writers;
+    setInTurn(second, 'early', 1);
+    setInTurn(first, 'late');
+    let isDone = false;
+    commitLater(first, () => (isDone = true), true);
+    for (const writer of [first, second, first, second]) {
+      world.clock.nowMs += LOG_SYNC_MS;
+      syncTick(writer, world.clock.nowMs);
+      world.disk.pump();
+      world.deliver();
+    }
+    expect(isDone).toBe(true);
+  });
+
   it('goes on with what waits when the policy is changed', () => {
     const world = createLogWorld({ appendfsync: 'always' });
     const [writer] = world.writers;

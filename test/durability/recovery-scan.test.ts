@@ -193,6 +193,28 @@ describe('damage with good blocks behind it', () => {
       'worker-001/wal-000000000001.log: 248 bytes cut at offset 4096: torn at offset 4096 (bad payload checksum); the stream from block 3 on (1 block, 1 record) follows block 2, which is missing',
     ]);
   });
+
+  it('is torn where only blocks from before the snapshot are said to have been on disk', () => {
+    const builder = createLogBuilder({ streams: 1, shards: 1, bootId: SAME_BOOT });
+    addBlock(builder, 0, [{ shard: 0, records: [put('a', '1')] }]);
+    addBlock(builder, 0, [{ shard: 0, records: [put('b', '2')] }]);
+    rotate(builder, 0);
+    addBlock(builder, 0, [{ shard: 0, records: [put('c', '3')] }], 1);
+    addBlock(builder, 0, [{ shard: 0, records: [put('d', '4')] }], 2);
+    const second = segmentPath(0, 2);
+    const bytes = Buffer.from(builtFiles(builder).get(second) ?? []);
+    bytes[SEGMENT_HEADER_BYTES] ^= 1;
+    const world = placeLog(builder, new Map([[second, bytes]]));
+    const base: SnapshotSet = {
+      ...{ set: 1, epoch: 1, shards: 1, startedAtMs: 1, finishedAtMs: 2, verified: true, firstBlock: 3 },
+      files: [{ shard: 0, startLsn: 2, endLsn: 2, entries: 2, bytes: 1 }],
+      cut: [{ stream: 0, sequence: 2 }],
+    };
+    const result = scanPlaced(world, { bootId: OTHER_BOOT, base });
+    expect(result).toMatchObject({ refusals: [], plan: { lastBlock: 2, nextBlock: 3, droppedBlocks: 1 } });
+    // Without the snapshot its blocks are read, and the same words mean as little.
+    expect(scanPlaced(world, { bootId: OTHER_BOOT }).refusals).toEqual([]);
+  });
 });
 
 describe('a torn end', () => {

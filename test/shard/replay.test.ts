@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drainDoomed, flushDatabase, swapDatabases } from '../../src/shard/databases.ts';
-import { isRaw, valueLength } from '../../src/shard/entry.ts';
+import { valueLength } from '../../src/shard/entry.ts';
 import { expireDue } from '../../src/shard/housekeeping.ts';
 import { startJournaling } from '../../src/shard/journal.ts';
 import { putCopy, resizeValue, writeValue } from '../../src/shard/keyspace.ts';
@@ -181,24 +181,46 @@ describe('replay', () => {
     expectWhole(replica);
   });
 
-  it('creates the key that a splice does not find, and passes over deadlines and deletes without a key', () => {
+  it('passes over splices, deadlines and deletes without a key: its value went for want of room', () => {
     const live = createLive();
     set(live, 'key', 'first', { expiresAtMs: START_MS + 1000 });
     setExpiry(live, find(live, 'key'), START_MS + 5000);
     take(live);
     splice(live, find(live, 'key'), 9, 5, Buffer.from('abc'), START_MS);
+    splice(live, find(live, 'key'), 9, 0, Buffer.from('all of it'), START_MS);
     setExpiry(live, find(live, 'key'), START_MS + 9000);
     removeEntry(live, find(live, 'key'));
-    const taken = take(live);
     const replica = createReplica();
-    replayAll(replica, taken, (lsn) => {
-      if (lsn !== taken.firstLsn) return;
-      expect(get(replica, 'key')).toBe('\0\0\0\0\0abc\0');
-      expect(isRaw(replica.entries, find(replica, 'key'))).toBe(true);
-      removeEntry(replica, find(replica, 'key'));
+    replayAll(replica, take(live), (lsn) => {
+      expect(find(replica, 'key')).toBe(NONE);
+      expect(replica.numbers[LSN]).toBe(lsn);
     });
-    expect(find(replica, 'key')).toBe(NONE);
     expectWhole(replica);
+  });
+
+  it('has each value whole or not at all where there is less room than there was', () => {
+    fc.assert(
+      fc.property(
+        fc.array(keyed, { minLength: 40, maxLength: 120 }),
+        fc.integer({ min: 6, max: 12 }),
+        (operations, kib) => {
+          const live = createLive();
+          const { taken, states } = run(live, operations);
+          const replica = createTestShard({ databases: DATABASE_COUNT, limitBytes: kib * 1024 });
+          const view = createRecordView();
+          let at = 0;
+          for (let lsn = taken.firstLsn; at < taken.bytes.length; lsn += 1) {
+            at = decodeRecord(taken.bytes, at, taken.bytes.length, view);
+            if (!replayRecord(replica, view, taken.bytes, lsn, START_MS)) return;
+            const known = states.get(lsn);
+            if (known === undefined) continue;
+            for (const [name, state] of entriesOf(replica)) expect(state).toBe(known.get(name));
+          }
+          expectWhole(replica);
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   it('keeps what has expired, since a later record may keep it alive', () => {
@@ -226,15 +248,19 @@ describe('replay', () => {
 
   it('says so when there is no room', () => {
     const live = createLive();
-    set(live, 'key', Buffer.alloc(100_000, 'v'));
-    splice(live, find(live, 'key'), 200_000, 100_000, Buffer.alloc(100_000, 'w'), START_MS);
+    set(live, 'large', Buffer.alloc(100_000, 'v'));
+    set(live, 'key', Buffer.alloc(100, 'v'));
+    splice(live, find(live, 'key'), 100_000, 100, Buffer.alloc(99_900, 'w'), START_MS);
     const { bytes, firstLsn } = take(live);
     const replica = createTestShard({ limitBytes: 2 ** 16, policy: NO_EVICTION });
     const view = createRecordView();
-    const next = decodeRecord(bytes, 0, bytes.length, view);
-    expect(replayRecord(replica, view, bytes, firstLsn, START_MS)).toBe(false);
-    decodeRecord(bytes, next, bytes.length, view);
-    expect(replayRecord(replica, view, bytes, firstLsn + 1, START_MS)).toBe(false);
+    let at = 0;
+    const fits = [0, 1, 2].map((index) => {
+      at = decodeRecord(bytes, at, bytes.length, view);
+      return replayRecord(replica, view, bytes, firstLsn + index, START_MS);
+    });
+    expect(fits).toEqual([false, true, false]);
+    expect(valueLength(replica.entries, find(replica, 'key'))).toBe(100);
     expectWhole(replica);
   });
 

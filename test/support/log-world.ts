@@ -144,14 +144,14 @@ export function openTestSegment(
   return openSegment(storage, { ...options, createdMs: START_MS });
 }
 
-/** All blocks of all segments of a disk, in the order of their numbers. Throws where one is no good. */
-export function readLog(storage: Storage): LoggedBlock[] {
+/** All blocks of all segments of a disk, in the order of their numbers. Throws where one is no good, unless ends may be torn. */
+export function readLog(storage: Storage, { mayBeTorn = false } = {}): LoggedBlock[] {
   const folders = storage.list('.').filter((name) => name.startsWith('worker-'));
   const paths = folders.flatMap((folder) => storage.list(folder).map((name) => `${folder}/${name}`));
-  return paths.flatMap((path) => readSegment(storage, path)).sort((a, b) => a.block - b.block);
+  return paths.flatMap((path) => readSegment(storage, path, mayBeTorn)).sort((a, b) => a.block - b.block);
 }
 
-export function readSegment(storage: Storage, path: string): LoggedBlock[] {
+export function readSegment(storage: Storage, path: string, mayBeTorn = false): LoggedBlock[] {
   const reader = openSegmentReader(storage, path, 2 ** 16, 0);
   if (typeof reader === 'string') throw new Error(`${path}: ${reader}`);
   const blocks: LoggedBlock[] = [];
@@ -167,7 +167,8 @@ export function readSegment(storage: Storage, path: string): LoggedBlock[] {
     blocks.push({ block, stream, syncedBlock, chunks });
   }
   closeSegmentReader(reader);
-  if (reader.trouble !== undefined) throw new Error(`${path}: ${reader.trouble} at ${reader.troubleAt}`);
+  if (reader.trouble !== undefined && !mayBeTorn)
+    throw new Error(`${path}: ${reader.trouble} at ${reader.troubleAt}`);
   return blocks;
 }
 

@@ -80,6 +80,15 @@ describe('a change', () => {
     }
   });
 
+  it('that main cannot put in force is taken back everywhere', async () => {
+    decideConfigChanges(threads[0].bus, threads[0].config, async () => 'ERR it cannot be done');
+    expect(await set(['timeout', '5'], ['appendonly', 'no'])).toBe('ERR it cannot be done');
+    for (const { config } of threads) {
+      expect(config.timeout).toBe(0);
+      expect(config.appendonly).toBe(true);
+    }
+  });
+
   it('is in force though a thread died meanwhile', async () => {
     disconnectPeer(threads[2].bus, 1);
     expect(await set(['timeout', '5'])).toBe('');
