@@ -26,6 +26,7 @@ import {
   SNAPSHOTS,
 } from '../metrics/persistence.ts';
 import { closeGate, GATE_SNAPSHOT, openGate } from '../resilience/gate.ts';
+import { longJobThreads } from './jobs.ts';
 import { logBytesWritten, sealStreams } from './log-epoch.ts';
 import { cutBehind, logBytesSinceSnapshot, rotateStreams } from './logging.ts';
 import { inTurn, lsnSum, type Persistence, type SnapshotEnd } from './persistence.ts';
@@ -80,9 +81,9 @@ export function watchSavePoints(persistence: Persistence): void {
   persistence.timers.push(timer);
 }
 
-/** What a snapshot in the background may use of one processor. */
+/** What each job of a snapshot in the background may use of one processor: all that run together have the share. */
 export function backgroundShare({ config }: Persistence): number {
-  return config.snapshotCpuShare / PERCENT;
+  return config.snapshotCpuShare / PERCENT / longJobThreads();
 }
 
 /** Changes since the newest snapshot began. */
