@@ -1,8 +1,8 @@
 /**
  * `npm run bench:micro`: the parts of the server in one process, without sockets. The rows of the original C++ program
- * have its names, and beside each stands what this server does in addition. Rows of the breaker and the log
- * come with their features.
+ * have its names, and beside each stands what this server does in addition.
  */
+import { BREAKER_CASES } from './support/cases-breaker.ts';
 import { CACHE_CASES } from './support/cases-cache.ts';
 import { CONCURRENT_CASES } from './support/cases-concurrent.ts';
 import { LOG_CASES } from './support/cases-log.ts';
@@ -32,7 +32,14 @@ const COLUMNS: readonly Column[] = [
 await runBenchmark(DEFAULTS, main);
 
 async function main(options: Options<typeof DEFAULTS>): Promise<void> {
-  const all = [...CACHE_CASES, ...CONCURRENT_CASES, ...LOG_CASES, ...PROTOCOL_CASES, ...SNAPSHOT_CASES];
+  const all = [
+    ...CACHE_CASES,
+    ...CONCURRENT_CASES,
+    ...BREAKER_CASES,
+    ...LOG_CASES,
+    ...PROTOCOL_CASES,
+    ...SNAPSHOT_CASES,
+  ];
   const cases = all.filter(({ name }) => name.startsWith(options.only));
   if (cases.length === 0)
     throw new BadFlag(`--only ${options.only}: one of ${all.map(({ name }) => name).join(', ')}`);

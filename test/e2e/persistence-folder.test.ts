@@ -56,7 +56,7 @@ function everything(): [name: string, checksum: number][] {
 }
 
 /** What a start says that is refused, and leaves everything as it is. */
-async function refusal(): Promise<string> {
+async function refusal(flags: readonly string[] = []): Promise<string> {
   const before = everything();
   const { code, stderr } = await runDistcache([
     '--port',
@@ -66,6 +66,7 @@ async function refusal(): Promise<string> {
     '--dir',
     folder.path,
     ...FLAGS,
+    ...flags,
   ]);
   expect(code).toBe(EXIT_REFUSED);
   expect(everything()).toEqual(before);
@@ -104,6 +105,29 @@ describe('a torn tail', () => {
     const lines = output.split('\n').filter((line) => line.includes('bytes cut at offset'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/worker-000\/wal-\d{12}\.log: \d+ bytes cut at offset \d+: torn/);
+  });
+});
+
+describe('a start that cannot go by what is there', () => {
+  it('is refused with a torn end where aof-load-truncated is no', async () => {
+    const path = fileIn('worker-000');
+    truncateSync(path, statSync(path).size - 10);
+    expect(await refusal(['--aof-load-truncated', 'no'])).toContain('torn end, and aof-load-truncated is no');
+  });
+
+  it('is refused without the manifest: the data is not taken for leftovers', async () => {
+    rmSync(join(folder.path, 'distcache.manifest'));
+    expect(await refusal()).toMatch(/holds (worker|shard)-000\/\S+, but no distcache\.manifest/);
+  });
+
+  it('is refused where the log has databases that the configuration has not', async () => {
+    const server = await folder.start(FLAGS);
+    const wire = await openWire(server.port);
+    await wire.ask('SELECT', '9');
+    expect(await wire.ask('SET', 'far', 'off')).toBe('+OK');
+    wire.close();
+    await killServer(server);
+    expect(await refusal(['--databases', '4'])).toContain('changes of database 9: raise databases');
   });
 });
 
