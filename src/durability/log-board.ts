@@ -4,7 +4,7 @@
  * A stream is what one worker writes, segment after segment. Every thread opens its own views; main makes the memory, clears
  * away after dead threads and ends troubles. Words are Int32 and go through Atomics, numbers are float64 and have one writer.
  *
- *   words    ┌─ DRAIN_LOCK ─┬─ TROUBLE ERRNO ROTATIONS ─┬─ stream 0: IN_FLIGHT WRITTEN SYNCED ... ─┬─ stream 1 ─┬ ...
+ *   words    ┌─ DRAIN_LOCK ─┬─ TROUBLE ERRNO ─┬─ stream 0: IN_FLIGHT WRITTEN SYNCED ... ─┬─ stream 1 ─┬ ...
  *   numbers  ┌─ NEXT_BLOCK ─┬─ stream 0: BYTES_WRITTEN ... ─┬─ stream 1 ─┬ ...
  *
  * each part on cache lines of its own. Blocks have one sequence of numbers for the whole process. A word holds the low 30
@@ -25,7 +25,6 @@ const LINE_NUMBERS = LINE_BYTES / Float64Array.BYTES_PER_ELEMENT;
 const DRAIN_LOCK = 0;
 const TROUBLE = LINE_WORDS;
 const ERRNO = LINE_WORDS + 1;
-const ROTATIONS = LINE_WORDS + 2;
 const STREAM_WORDS = 2 * LINE_WORDS;
 
 /** Words of a stream: blocks, how many threads sleep until IN_FLIGHT changes, and whether its commits wait for others. */
@@ -302,18 +301,6 @@ export function abandonStream(board: LogBoard, stream: number, deadThreadId: num
   if (isHole) breakLog(board, 0);
   setAwaitsOthers(board, stream, false);
   return isHole;
-}
-
-// Rotation.
-
-/** Asks every stream to go on in a new segment. Any thread. */
-export function requestRotation({ words }: LogBoard): void {
-  Atomics.add(words, ROTATIONS, 1);
-}
-
-/** How often a rotation was asked for: a stream compares it with the count at its last one. One load. */
-export function rotationsRequested({ words }: LogBoard): number {
-  return Atomics.load(words, ROTATIONS);
 }
 
 /** Where the numbers of a stream begin in `board.numbers`. */

@@ -15,7 +15,6 @@ import {
   LOG_SEGMENT_SEQUENCE,
   type LogBoard,
   logNumbersOf,
-  rotationsRequested,
 } from './log-board.ts';
 import { type BlockHeader, createBlockHeader } from './log-format.ts';
 import type { Segment } from './log-segment.ts';
@@ -106,7 +105,6 @@ export type LogWriter = Omit<LogWriterOptions, 'segment'> & {
   segment: Segment;
   next: Segment | undefined;
   isNextWanted: boolean;
-  rotationsSeen: number;
   retired: RetiredSegment[];
 
   writtenBlock: number;
@@ -140,7 +138,6 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     segment,
     next: undefined,
     isNextWanted: false,
-    rotationsSeen: rotationsRequested(board),
     retired: [],
     writtenBlock: 0,
     syncedBlock: 0,

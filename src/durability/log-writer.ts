@@ -27,7 +27,6 @@ import {
   LOG_SEGMENT_BYTES,
   LOG_WRITES_FAILED,
   nextBlockNumber,
-  rotationsRequested,
   settleStream,
 } from './log-board.ts';
 import { catchUpCommits, isAllSynced, settleCommits, tellOthers } from './log-commit.ts';
@@ -94,16 +93,10 @@ export function offerSegment(writer: LogWriter, segment: Segment): void {
   writer.next = segment;
 }
 
-/** Whether all streams were asked to go on in a new segment (log-board, requestRotation), and this one has not yet. */
-export function isRotationDue(writer: LogWriter): boolean {
-  return writer.rotationsSeen !== rotationsRequested(writer.board);
-}
-
 /** Goes on in the segment that was offered. False without one, and while a block cannot be written. Between turns. */
 export function rotate(writer: LogWriter): boolean {
   const { next } = writer;
   if (next === undefined || isHeldUp(writer)) return false;
-  writer.rotationsSeen = rotationsRequested(writer.board);
   changeSegment(writer, next);
   return true;
 }
@@ -124,7 +117,6 @@ export function resetAfterRebase(writer: LogWriter, segment: Segment): void {
   writer.syncedBlock = block;
   writer.syncedBytes = board.numbers[writer.numbersAt + LOG_BYTES_WRITTEN];
   board.numbers[writer.numbersAt + LOG_BYTES_UNSYNCED] = 0;
-  writer.rotationsSeen = rotationsRequested(board);
   useSegment(writer, segment);
   settleStream(board, stream, block);
 }

@@ -7,11 +7,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Engine } from '../commands/engine.ts';
 import { LOG_TICK_MS } from '../config/limits.ts';
 import type { MadeSegment } from '../durability/disk-state.ts';
-import { segmentPath } from '../durability/file-names.ts';
 import { isLogTroubled, openLogBoard } from '../durability/log-board.ts';
 import { commitLater, settleCommits } from '../durability/log-commit.ts';
-import { SEGMENT_HEADER_BYTES } from '../durability/log-format.ts';
-import type { Segment } from '../durability/log-segment.ts';
+import { joinSegment, type Segment } from '../durability/log-segment.ts';
 import { createLogWriter, type LogWriter } from '../durability/log-stream.ts';
 import { closeFiles, syncNow, syncTick } from '../durability/log-sync.ts';
 import { logTurn, offerSegment, resetAfterRebase, retry, rotate } from '../durability/log-writer.ts';
@@ -154,15 +152,7 @@ function rotateTo(writer: LogWriter, segment: MadeSegment): boolean {
 
 /** Main has made it, and nobody has written to it yet. A file that a thread has open is closed when the thread dies. */
 function opened({ stream, sequence, epoch }: MadeSegment): Segment {
-  const path = segmentPath(stream, sequence);
-  return {
-    fd: createDiskStorage().openWrite(path),
-    path,
-    stream,
-    sequence,
-    epoch,
-    bytes: SEGMENT_HEADER_BYTES,
-  };
+  return joinSegment(createDiskStorage(), stream, sequence, epoch);
 }
 
 function textOf(error: unknown): string {

@@ -23,8 +23,6 @@ import {
   noteSynced,
   openLogBoard,
   releaseDrain,
-  requestRotation,
-  rotationsRequested,
   setAwaitsOthers,
   settleStream,
   troubleErrno,
@@ -148,12 +146,5 @@ describe('log board', () => {
     expect(hasReached(board, 0, needed, true)).toBe(false);
     noteAllSynced(board, 0);
     expect(hasReached(board, 0, needed, true)).toBe(true);
-  });
-
-  it('counts the rotations that are asked for', () => {
-    const board = createBoard(1);
-    requestRotation(board);
-    requestRotation(board);
-    expect(rotationsRequested(board)).toBe(2);
   });
 });

@@ -9,14 +9,12 @@ import {
   LOG_BYTES_WRITTEN,
   LOG_WRITES_FAILED,
   mendLog,
-  requestRotation,
 } from '../../src/durability/log-board.ts';
 import { commitLater } from '../../src/durability/log-commit.ts';
 import { drainShards } from '../../src/durability/log-drain.ts';
 import type { LogWriter } from '../../src/durability/log-stream.ts';
 import {
   awaitEarlier,
-  isRotationDue,
   logTurn,
   offerSegment,
   resetAfterRebase,
@@ -215,17 +213,13 @@ describe('a broken log', () => {
 });
 
 describe('rotation', () => {
-  it('is asked for on the board, done between two blocks, and syncs the segment that is left', () => {
+  it('needs a segment, is done between two blocks, and syncs the segment that is left', () => {
     const { writers, disk, nextSegment } = createLogWorld();
     const [writer] = writers;
     setInTurn(writer, 'a');
-    expect(isRotationDue(writer)).toBe(false);
-    requestRotation(writer.board);
-    expect(isRotationDue(writer)).toBe(true);
     expect(rotate(writer)).toBe(false);
     offerSegment(writer, nextSegment(0));
     expect(rotate(writer)).toBe(true);
-    expect(isRotationDue(writer)).toBe(false);
     setInTurn(writer, 'b');
     expect(loggedKeys(readSegment(disk, 'worker-000/wal-000000000001.log'))).toEqual(['a']);
     expect(loggedKeys(readSegment(disk, 'worker-000/wal-000000000002.log'))).toEqual(['b']);
