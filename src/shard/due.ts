@@ -31,13 +31,13 @@ import { olderThan, unlinkEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { hashOfEntry, shrinkTable, tableBase, takeFromTable } from './table.ts';
 
-/** Groups that lose most of their keys at once would be trimmed again and again: the next change of each does that. */
-const UNTRIMMED = Infinity;
-
 /** What one step removes: entries of one table that follow one another in a bucket. One per thread. */
 const run = {
   refs: new Int32Array(HOUSEKEEPING_SLICE_ENTRIES),
   hashes: new Int32Array(HOUSEKEEPING_SLICE_ENTRIES),
+  groups: new Int32Array(HOUSEKEEPING_SLICE_ENTRIES),
+  count: 0,
+  earliestMs: 0,
 };
 
 /** Removes entries that are due, `entriesMax` at the most; returns how late the latest was, in ms. */
@@ -47,33 +47,30 @@ export function removeDue(shard: Shard, nowMs: number, entriesMax: number): numb
   while (left > 0) {
     const first = nextDue(shard, nowMs, left);
     if (first === NONE) break;
-    const count = collectRun(shard, first, nowMs, Math.min(left, run.refs.length));
-    lagMs = Math.max(lagMs, nowMs - earliestDeadline(shard, count));
-    removeRun(shard, tableOf(shard.entries, first), count);
-    left -= count;
+    collectRun(shard, first, nowMs, Math.min(left, run.refs.length));
+    lagMs = Math.max(lagMs, nowMs - run.earliestMs);
+    removeRun(shard, tableOf(shard.entries, first), run.count);
+    left -= run.count;
   }
   return lagMs;
 }
 
 /** Notes the entries from `first` on that are due and of its table. */
-function collectRun(shard: Shard, first: number, nowMs: number, countMax: number): number {
+function collectRun(shard: Shard, first: number, nowMs: number, countMax: number): void {
   const { entries } = shard;
+  const { refs } = run;
   const table = tableOf(entries, first);
+  let earliestMs = Infinity;
   let count = 0;
   for (let ref = first; ref !== NONE && count < countMax; ref = nextInBucket(shard, ref)) {
-    if (expiresAt(entries, ref) >= nowMs || tableOf(entries, ref) !== table) break;
-    run.refs[count] = ref;
+    const deadlineMs = expiresAt(entries, ref);
+    if (deadlineMs >= nowMs || tableOf(entries, ref) !== table) break;
+    if (deadlineMs < earliestMs) earliestMs = deadlineMs;
+    refs[count] = ref;
     count += 1;
   }
-  return count;
-}
-
-function earliestDeadline(shard: Shard, count: number): number {
-  let earliestMs = Infinity;
-  for (let i = 0; i < count; i += 1) {
-    earliestMs = Math.min(earliestMs, expiresAt(shard.entries, run.refs[i]));
-  }
-  return earliestMs;
+  run.count = count;
+  run.earliestMs = earliestMs;
 }
 
 function removeRun(shard: Shard, table: number, count: number): void {
@@ -86,7 +83,7 @@ function removeRun(shard: Shard, table: number, count: number): void {
   shard.control[CHANGING] += 1;
   const database = databaseOfTable(shard, table);
   for (let i = 0; i < count; i += 1) appendDelete(shard, database, refs[i]);
-  for (let i = 0; i < count; i += 1) takeFromTable(shard, table, hashes[i], refs[i], UNTRIMMED);
+  takeFromTable(shard, table, hashes, refs, run.groups, count);
   shrinkTable(shard, table, count);
   unscheduleRun(shard, refs[0], refs[count - 1], count);
   shard.control[tableBase(table) + TABLE_EXPIRING] -= count;

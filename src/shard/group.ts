@@ -6,9 +6,13 @@
  *
  *   ┌ BLOCK ┬ COUNT 16 | CAPACITY 16 ┬ tags, two to a word ... ┬ references, one to a word ... ┐
  */
+import { assert } from '../base/assert.ts';
 import { allocate } from './arena.ts';
 import { NONE, WORDS_PER_CELL } from './layout.ts';
 import type { Shard } from './shard.ts';
+
+/** What was fetched goes here, or the compiler would leave the reads out. */
+const fetched = new Int32Array(1);
 
 export const GROUP_COUNTS = 1;
 export const GROUP_TAGS = 2;
@@ -48,6 +52,34 @@ export function placeOf(shard: Shard, group: number, ref: number): number {
     if (words[refs + place] === ref) return place;
   }
   return -1;
+}
+
+/** Takes out a reference that is there: the last one takes its place. Returns how many are left. */
+export function takePlace(words: Int32Array, group: number, ref: number): number {
+  const first = group * WORDS_PER_CELL;
+  const counts = words[first + GROUP_COUNTS];
+  const last = (counts & 0xffff) - 1;
+  const refs = first + GROUP_TAGS + (counts >>> 17);
+  let place = last;
+  while (place >= 0 && words[refs + place] !== ref) place -= 1;
+  assert(place >= 0, 'the group holds the reference');
+  if (place < last) {
+    words[refs + place] = words[refs + last];
+    writeTag(words, group, place, tagAt(words, group, last));
+  }
+  words[first + GROUP_COUNTS] = counts - 1;
+  return last;
+}
+
+/** Reads from the first `count` of `groups`, none of them empty, so that they are in the processor's cache afterwards. */
+export function fetchGroups(words: Int32Array, groups: Int32Array, count: number): void {
+  let seen = 0;
+  for (let i = 0; i < count; i += 1) seen ^= words[groups[i] * WORDS_PER_CELL + GROUP_COUNTS];
+  for (let i = 0; i < count; i += 1) {
+    const refs = refsOf(words, groups[i]);
+    seen ^= words[refs] ^ words[refs + countOf(words, groups[i]) - 1];
+  }
+  fetched[0] = seen;
 }
 
 /** An empty group; NONE when there is no memory. */

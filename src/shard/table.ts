@@ -14,7 +14,7 @@
  */
 import { equalBytes } from '../base/bytes.ts';
 import { allocate, blockCells, release } from './arena.ts';
-import { entryBytes, keyLength, keyOffset } from './entry.ts';
+import { entryBytes, isWide, keyLength, keyOffset } from './entry.ts';
 import {
   CAPACITY_MAX,
   CAPACITY_STEP,
@@ -22,20 +22,23 @@ import {
   countOf,
   createFor,
   createGroup,
+  fetchGroups,
   GROUP_COUNTS,
   GROUP_TAGS,
   placeOf,
   pushPlace,
   refsOf,
   tagAt,
+  takePlace,
   writeTag,
 } from './group.ts';
-import { hashKey } from './key-hash.ts';
+import { hashHalves, hashKey } from './key-hash.ts';
 import {
   HASH_KEY_0,
   HASH_KEY_1,
   NONE,
   ROOT_WORDS,
+  SHAPE,
   TABLE_AREA,
   TABLE_KEYS,
   TABLE_LEVEL,
@@ -128,36 +131,40 @@ export function insertInTable(shard: Shard, table: number, hash: number, ref: nu
 
 /** Takes a reference out. Shrinks the table by at most one group. */
 export function removeFromTable(shard: Shard, table: number, hash: number, ref: number): void {
-  takeFromTable(shard, table, hash, ref, SPARE_PLACES_MAX);
-  shrinkTable(shard, table, 1);
-}
-
-/**
- * As `removeFromTable`, for a caller that removes many and then calls `shrinkTable` once. A group is trimmed when
- * `sparePlacesMax` of its places are unused; an empty one goes.
- */
-export function takeFromTable(
-  shard: Shard,
-  table: number,
-  hash: number,
-  ref: number,
-  sparePlacesMax: number,
-): void {
   const { control } = shard;
   const { words } = shard.groups;
   const index = groupOf(control, table, hash);
   const group = groupAt(shard, table, index);
-  const counts = words[group * WORDS_PER_CELL + GROUP_COUNTS];
-  const last = (counts & 0xffff) - 1;
-  const refs = refsOf(words, group);
-  const place = placeOf(shard, group, ref);
-  if (place < last) {
-    words[refs + place] = words[refs + last];
-    writeTag(words, group, place, tagAt(words, group, last));
-  }
-  words[group * WORDS_PER_CELL + GROUP_COUNTS] = counts - 1;
-  if (last === 0 || (counts >>> 16) - last >= sparePlacesMax) trimGroup(shard, table, index, group);
+  const left = takePlace(words, group, ref);
+  if (left === 0 || capacityOf(words, group) - left >= SPARE_PLACES_MAX)
+    trimGroup(shard, table, index, group);
   control[tableBase(table) + TABLE_KEYS] -= 1;
+  shrinkTable(shard, table, 1);
+}
+
+/**
+ * Takes the first `count` of `refs` out, whose hashes are known. As `removeFromTable` for each, but groups that would be
+ * trimmed again and again wait for their next change (an empty one goes), and the caller then calls `shrinkTable` once.
+ * `groups` is room for `count`. The groups are fetched into the cache before the first is searched: a search ends with a
+ * branch that nothing can guess, and reads behind it would wait for it (a sixth of the whole removal).
+ */
+export function takeFromTable(
+  shard: Shard,
+  table: number,
+  hashes: Int32Array,
+  refs: Int32Array,
+  groups: Int32Array,
+  count: number,
+): void {
+  const { control } = shard;
+  const { words } = shard.groups;
+  for (let i = 0; i < count; i += 1) groups[i] = groupAt(shard, table, groupOf(control, table, hashes[i]));
+  fetchGroups(words, groups, count);
+  for (let i = 0; i < count; i += 1) {
+    const left = takePlace(words, groups[i], refs[i]);
+    if (left === 0) trimGroup(shard, table, groupOf(control, table, hashes[i]), groups[i]);
+  }
+  control[tableBase(table) + TABLE_KEYS] -= count;
 }
 
 /** Merges groups until the table is no larger than its keys need, `mergesMax` at the most. */
@@ -253,6 +260,11 @@ function holdsKey(shard: Shard, ref: number, key: Uint8Array, start: number, end
 
 /** The hash of an entry's own key. Touches the entry. */
 export function hashOfEntry(shard: Shard, ref: number): number {
+  const { control, entries } = shard;
+  if (!isWide(entries, ref)) {
+    const word = ref * WORDS_PER_CELL + SHAPE;
+    return hashHalves(entries.words, word, keyLength(entries, ref), control[HASH_KEY_0], control[HASH_KEY_1]);
+  }
   const at = keyOffset(shard.entries, ref);
   return hashOf(shard, entryBytes(shard.entries, ref), at, at + keyLength(shard.entries, ref));
 }

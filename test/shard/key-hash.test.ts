@@ -1,7 +1,7 @@
 /** The keyed hash against the published vectors of HalfSipHash-1-3, and how it spreads keys over groups and tags. */
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { hashKey } from '../../src/shard/key-hash.ts';
+import { hashHalves, hashKey } from '../../src/shard/key-hash.ts';
 
 /** Of the bytes 0, 1, .. n - 1 under the key 00 01 .. 07, for n from 0: `test_vectors_hsiphash` of Linux (lib/tests/siphash_kunit.c). */
 const VECTORS = `
@@ -30,6 +30,16 @@ describe('keyHash', () => {
     expect(VECTORS).toHaveLength(64);
     for (const [length, vector] of VECTORS.entries()) {
       const hash = hashKey(bytes, 7, 7 + length, KEY_0, KEY_1) >>> 0;
+      expect(hash.toString(16).padStart(8, '0'), `${length} bytes`).toBe(vector);
+    }
+  });
+
+  it('is the same for a key that begins in the middle of a word', () => {
+    for (const [length, vector] of VECTORS.entries()) {
+      const bytes = Buffer.alloc(80, 0xee);
+      for (let index = 0; index < length; index += 1) bytes[6 + index] = index;
+      const words = new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+      const hash = hashHalves(words, 1, length, KEY_0, KEY_1) >>> 0;
       expect(hash.toString(16).padStart(8, '0'), `${length} bytes`).toBe(vector);
     }
   });
