@@ -131,6 +131,23 @@ describe('a start that cannot go by what is there', () => {
   });
 });
 
+describe('a whole snapshot that is not the one listed', () => {
+  it('is refused by its name', async () => {
+    const path = fileIn('shard-000');
+    const older = readFileSync(path);
+    const server = await folder.start(FLAGS);
+    const wire = await openWire(server.port);
+    expect(await wire.ask('SAVE')).toBe('+OK');
+    wire.close();
+    await killServer(server);
+    expect(fileIn('shard-000')).not.toBe(path);
+    writeFileSync(fileIn('shard-000'), older);
+    expect(await refusal()).toMatch(
+      /shard-000\/snapshot-\d{12}\.snap is not the file that the manifest lists under this name/,
+    );
+  });
+});
+
 describe('damage', () => {
   it('in the middle of a segment is refused, and check --repair keeps what stands before it', async () => {
     const path = fileIn('worker-000');

@@ -79,3 +79,29 @@ it('answers -LOADING but for what needs no data, tells its progress, and then ha
   expect((await page(httpPort, '/readyz?verbose')).text).toContain('[+] loading: ok\n[+] log: ok\n');
   wire.close();
 });
+
+it('that had to evict what it loaded takes a snapshot, so that more memory later brings nothing back', async () => {
+  const small = createDataFolder();
+  try {
+    const first = await small.start(['--maxmemory', '256mb']);
+    await fill(first);
+    await killServer(first);
+    const tight = await small.start(['--maxmemory', '8mb']);
+    await eventually(() => tight.output().includes('snapshot taken'));
+    const kept = await databaseSize(tight);
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(KEYS);
+    await killServer(tight);
+    const roomy = await small.start(['--maxmemory', '256mb']);
+    expect(await databaseSize(roomy)).toBe(kept);
+  } finally {
+    await small.remove();
+  }
+});
+
+async function databaseSize({ port }: DistcacheServer): Promise<number> {
+  const wire = await openWire(port);
+  const size = Number(String(await wire.ask('DBSIZE')).slice(1));
+  wire.close();
+  return size;
+}
