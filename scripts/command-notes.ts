@@ -13,6 +13,13 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Takes a snapshot in the background and removes the log before it: the same as BGSAVE, counted apart in INFO. Nothing is forked.',
   bgsave:
     'Takes a snapshot in the background, shard by shard in short slices, on at most `snapshot-cpu-share` of a core. Nothing is forked.',
+  'cache.hotkeys':
+    'Of this server alone. From a sample of the uses of all threads that fades within a minute: reads and writes per second, the ' +
+    'share of all uses, and how much more that may be. Keys that stand out from the others only; long ones are cut.',
+  'cache.mrc':
+    'Of this server alone. What the last minutes predict for an LRU cache of half, the same and double the memory, and of up to ' +
+    '64 sizes up to four times as much, in bytes as `maxmemory` counts them. Only reads count as hits and misses. Keys of one hash ' +
+    'tag are sampled together: with only a handful of tags the numbers mean little.',
   'client|info':
     "Has 7.2's `lib-name` and `lib-ver`. Fields that mean nothing here (`argv-mem`, `obl`, ...) are 0.",
   'client|kill': 'Reaches the clients of all workers.',
@@ -43,9 +50,19 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     '`used_memory` is the blocks of entries and index, which is what counts against `maxmemory`.',
   keys: 'Walks in slices of some hundred keys, so others are served meanwhile: what is there throughout is answered, what comes or goes may be.',
   lastsave: 'The time of the start before there was a snapshot.',
+  'latency|doctor': 'The report of redis-server, with advice for this server.',
+  'latency|latest':
+    'Spikes of all threads together: `command`, `fast-command`, `expire-cycle` (all housekeeping), `eviction-cycle`, `aof-write` ' +
+    'and its kinds, `aof-fsync-always`. Nothing is forked, so there is no `fork`.',
   lcs: 'A large table is filled after the turn from copies of the values, without a lock.',
+  'memory|doctor':
+    'Looks at the peak, the holes in the arenas, the process, evictions of what was in use, and the buffers of clients.',
   'memory|stats': '`startup.allocated` is 0.',
   'memory|usage': "The entry's block and 8 bytes of the index: fewer than in redis-server.",
+  monitor:
+    'Tells the commands of all workers and of HTTP: those of one thread in order, those of several as they arrive, each turn at once. ' +
+    'A monitor that does not read is closed at its limit, at 64 MiB at the latest; a line is cut at 4 MiB. Secrets are hidden also where ' +
+    'the command around them is malformed.',
   'object|encoding':
     'The encoding that redis-server would have chosen. Here a string is bytes, whatever is in it.',
   rename: 'The value is copied: O(bytes).',
@@ -58,6 +75,9 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   shutdown:
     'NOW changes nothing: there are no replicas to wait for. A stop that has begun is not called off, so ABORT always answers ' +
     'that none is in progress.',
+  'slowlog|get':
+    'Of all threads, the newest first. A command that is answered later (KEYS over many keys, DEBUG SLEEP) counts until its reply. ' +
+    'Of fast commands in a pipeline that were timed together the last one is shown, with their mean and a mark that says so.',
   swapdb: 'All shards at one moment.',
   time: 'The clock ticks in milliseconds: the microseconds end in 000.',
   unlink: 'As DEL, which frees a value in O(1) too.',

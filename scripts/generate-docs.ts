@@ -9,6 +9,8 @@ import { ALL_COMMANDS } from '../src/commands/tables/all.ts';
 import type { Directive } from '../src/config/directive.ts';
 import { allowedValues, DIRECTIVES, environmentName } from '../src/config/directives.ts';
 import { COMMAND_NOTES } from './command-notes.ts';
+import { code, tableRow } from './markdown.ts';
+import { renderMetricsPage } from './metrics-page.ts';
 import { exampleText } from './show-entry.ts';
 import { logExampleText } from './show-log.ts';
 import { snapshotExampleText } from './show-snapshot.ts';
@@ -24,6 +26,7 @@ type Page = { readonly path: string; readonly render: () => string };
 export const PAGES: readonly Page[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/commands.md', render: renderCommandsPage },
+  { path: 'docs/metrics.md', render: renderMetricsPage },
   { path: ENTRY_PAGE, render: () => renderExample(ENTRY_PAGE, exampleText()) },
   { path: LOG_PAGE, render: () => renderExample(LOG_PAGE, logExampleText()) },
   { path: SNAPSHOT_PAGE, render: () => renderExample(SNAPSHOT_PAGE, snapshotExampleText()) },
@@ -185,14 +188,6 @@ function settableCell(directive: Directive): string {
 
 function defaultCell(directive: Directive): string {
   return directive.computed ?? code(directive.default === '' ? '""' : directive.default);
-}
-
-function tableRow(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
 }
 
 function policyVariable(): string {

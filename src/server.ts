@@ -2,8 +2,13 @@
  * The server: its parts are started in one list and stopped in the reverse list, both in this file. Main thread.
  */
 import { randomBytes } from 'node:crypto';
-import { createAdminApp, listenAdmin, type Readiness } from './admin/app.ts';
+import { hostname } from 'node:os';
+import { createAdminApp, listenAdmin } from './admin/app.ts';
+import { createCommandRunner } from './admin/command-runner.ts';
+import { type LiveSources, startLive } from './admin/live-sources.ts';
 import { adminLogger } from './admin/logger.ts';
+import type { Readiness } from './admin/sources.ts';
+import { assert } from './base/assert.ts';
 import type { Clock } from './base/clock.ts';
 import { openFilesMax } from './base/open-files.ts';
 import { randomSeed } from './base/random.ts';
@@ -11,23 +16,35 @@ import type { Engine } from './commands/engine.ts';
 import { readEngine, tickRates } from './commands/engine-reading.ts';
 // Without them, the calls of commands have no names in the metrics.
 import './commands/families.ts';
+import { gatherInfo } from './commands/info-sources.ts';
+import {
+  type MissRatioWatch,
+  missRatioReading,
+  tickMissRatio,
+  watchMissRatio,
+} from './commands/miss-ratio.ts';
+import { installMonitorTopics } from './commands/monitor.ts';
 import { type ShutdownRequest, TOPIC_SHUTDOWN } from './commands/persistence-topics.ts';
-import { installServerTopics } from './commands/server-topics.ts';
+import { applyLiveConfig, installServerTopics } from './commands/server-topics.ts';
 import { applyDirectives, type Config } from './config/config.ts';
-import { JOBS_WAITING_MAX, LONG_JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
+import { ACCESS_TICK_MS, JOBS_WAITING_MAX, LONG_JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
 import { createLogBoardBuffer } from './durability/log-board.ts';
+import { createAccessBuffer } from './metrics/access-ring.ts';
 import { createCountersBuffer } from './metrics/counters.ts';
 import { createPersistenceBuffer } from './metrics/persistence.ts';
 import { RATES_TICK_MS } from './metrics/rates.ts';
+import { createSlowLogIds } from './metrics/slow-log.ts';
 import { parseBindAddress } from './net/bind-address.ts';
 import { fitClients } from './net/client-limit.ts';
 import { startListener, stopListener } from './net/listener.ts';
 import { closeGate, createGateBuffer, GATE_LOADING } from './resilience/gate.ts';
 import { recoverAfterDeath } from './shard/recover.ts';
+import { openShard } from './shard/shard.ts';
 import { shardCountFor } from './shard/shares.ts';
+import { createBigKeysSearch, stopBigKeysSearch } from './threads/big-keys.ts';
 import { MAIN_THREAD_ID, type ProcessBoot, threadIdOfWorker } from './threads/boot.ts';
 import { type Bus, createBus, handleTopic } from './threads/bus.ts';
-import { decideConfigChanges } from './threads/config-changes.ts';
+import { decideConfigChanges, followConfigChanges } from './threads/config-changes.ts';
 import { workerEntry } from './threads/entry.ts';
 import { createJobs, jobThreads, longJobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
 import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
@@ -46,6 +63,7 @@ import {
   stopPersistence,
 } from './threads/persistence-life.ts';
 import { persistenceChecks } from './threads/readiness.ts';
+import { createSettling, type Settling } from './threads/settling.ts';
 import { createShards, createSlotTable } from './threads/shards.ts';
 import { createEngine } from './threads/thread-engine.ts';
 import {
@@ -109,11 +127,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       options.clock,
     );
     installServerTopics(engine);
+    applyLiveConfig(engine);
+    followConfigChanges(bus, options.config, () => applyLiveConfig(engine));
+    await installMonitorTopics(engine, 0);
     startRates(server, engine);
+    const missRatio = startMissRatio(server, engine, boot);
     startJobs(server, bus);
     const persistence = preparePersistence(server, folder, boot, bus, engine);
     const workers = await startThreads(server, boot, bus, engine, persistence);
-    await startHttp(server, engine, workers);
+    await startHttp(server, engine, workers, missRatio);
     await startDoors(server, engine, workers);
     await startPersistence(persistence);
   } catch (error) {
@@ -170,6 +192,8 @@ function createProcessBoot({ config, clock, log }: ServerOptions, folder: Opened
     counters: createCountersBuffer(1 + config.workers),
     gate,
     logBoard: createLogBoardBuffer(config.workers, 1),
+    accesses: createAccessBuffer(1 + config.workers, randomSeed(), randomSeed()),
+    slowLogIds: createSlowLogIds(),
     persistence: createPersistenceBuffer(startedAtMs),
     config,
     startedAtMs,
@@ -194,6 +218,13 @@ function startBus(server: Server): Bus {
 function startRates(server: Server, engine: Engine): void {
   const timer = setInterval(() => tickRates(engine), RATES_TICK_MS);
   server.stops.push(() => clearInterval(timer));
+}
+
+function startMissRatio(server: Server, engine: Engine, { accesses }: ProcessBoot): MissRatioWatch {
+  const watch = watchMissRatio(engine, accesses);
+  const timer = setInterval(() => tickMissRatio(watch), ACCESS_TICK_MS);
+  server.stops.push(() => clearInterval(timer));
+  return watch;
 }
 
 /** The threads themselves start with the first job. */
@@ -254,7 +285,9 @@ function preparePersistence(
     log,
   });
   server.stops.push((leftMs) => stopJobs(jobs, leftMs));
-  const { shards, slotShard, gate } = engine;
+  const { slotShard, gate } = engine;
+  // Views of its own, whose wait for a lock has no bound, as those of commands have on main.
+  const shards = boot.shardBuffers.map((buffers, index) => openShard(buffers, index, MAIN_THREAD_ID, clock));
   const wantsOtherShards = shards.length !== shardsWanted(config);
   const persistence = createPersistence(folder, {
     ...{ config, clock, log, bus, boot, shards, slotShard, jobs, gate, wantsOtherShards },
@@ -269,15 +302,32 @@ function preparePersistence(
 }
 
 /** One app for each address of `http-bind`; none for port 0. */
-async function startHttp(server: Server, engine: Engine, workers: Workers): Promise<void> {
+async function startHttp(
+  server: Server,
+  engine: Engine,
+  workers: Workers,
+  missRatio: MissRatioWatch,
+): Promise<void> {
   const { config, log } = server.options;
   if (config.httpPort === 0) return;
+  const live = startLiveSources(server, engine, workers);
+  const commands = createCommandRunner(engine, settlingOf(server, engine));
+  const exposure = {
+    isProtected: () => config.protectedMode,
+    hosts: () => config.httpHosts,
+    hostname: hostname(),
+  };
   for (const word of config.httpBind) {
     const { host, isOptional } = parseBindAddress(word);
     const app = createAdminApp({
       reading: () => readEngine(engine),
       readiness: () => readinessOf(server, workers),
       password: () => config.requirepass,
+      missRatio: () => missRatioReading(missRatio),
+      redisInfo: () => (config.metricsRedisCompat ? gatherInfo(engine) : undefined),
+      live,
+      commands,
+      exposure,
       logger: adminLogger(log),
     });
     server.stops.push(() => app.close());
@@ -288,6 +338,27 @@ async function startHttp(server: Server, engine: Engine, workers: Workers): Prom
       log.verbose((error as Error).message);
     }
   }
+}
+
+/** The way of main's changes to the log. */
+function settlingOf(server: Server, engine: Engine): Settling {
+  assert(server.persistence !== undefined, 'the log is there before the pages');
+  const { bus, board } = server.persistence;
+  return createSettling(bus, board, engine.workerCount, server.options.clock.monotonicMs);
+}
+
+/** After the apps, before the workers: in reverse. */
+function startLiveSources(server: Server, engine: Engine, workers: Workers): LiveSources {
+  const { clock, log } = server.options;
+  assert(server.persistence !== undefined, 'the jobs are there before the pages');
+  const { jobs, boot, shards } = server.persistence;
+  const bigKeys = createBigKeysSearch({ jobs, buffers: boot.shardBuffers, shards, clock, log });
+  const live = startLive(engine, clock, () => readinessOf(server, workers), bigKeys);
+  server.stops.push(async (leftMs) => {
+    live.stop();
+    await stopBigKeysSearch(bigKeys, leftMs);
+  });
+  return live;
 }
 
 async function startDoors(server: Server, engine: Engine, workers: Workers): Promise<void> {
@@ -310,6 +381,7 @@ function readinessOf(server: Server, workers: Workers): Readiness {
     { name: 'running', ok: !server.stopping, reason: 'the server is stopping' },
     { name: 'workers', ok: serving === wanted, reason: `${serving} of ${wanted} workers serve` },
     ...(server.persistence === undefined ? [] : persistenceChecks(server.persistence)),
+    { name: 'cluster', ok: true, reason: '', detail: 'not configured' },
   ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }

@@ -10,6 +10,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isSupportedNode } from '../bin/supported-node.mjs';
+import { freePort } from './support/redis-server.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LAUNCHER = join(ROOT, 'bin/distcache.mjs');
@@ -54,9 +55,10 @@ describe('the package', () => {
     expect(paths.filter((path) => path.endsWith('.ts'))).toEqual([]);
   });
 
-  it('serves, and stops when told to', async () => {
+  it('serves, the dashboard too, and stops when told to', async () => {
     const socketPath = join(folder, 'distcache.sock');
-    const flags = ['--port', '0', '--http-port', '0', '--workers', '1', '--maxmemory', '64mb'];
+    const httpPort = await freePort();
+    const flags = ['--port', '0', '--http-port', `${httpPort}`, '--workers', '1', '--maxmemory', '64mb'];
     const server = spawn(
       process.execPath,
       [join(installed, 'bin/distcache.mjs'), ...flags, '--unixsocket', socketPath],
@@ -67,6 +69,10 @@ describe('the package', () => {
     const ended = exitCodeOf(server);
     await outputContaining(server, 'ready');
     expect(await ask(socketPath, 'PING\r\n')).toBe('+PONG\r\n');
+    for (const path of ['', 'assets/main.js', 'assets/theme.css', 'assets/uplot.js']) {
+      const response = await fetch(`http://127.0.0.1:${httpPort}/${path}`);
+      expect([path, response.status, (await response.text()).length > 500]).toEqual([path, 200, true]);
+    }
     server.kill('SIGTERM');
     expect(await ended).toBe(0);
   });

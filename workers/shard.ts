@@ -6,8 +6,9 @@ import { assert } from '../src/base/assert.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { StartError } from '../src/base/errors.ts';
 import { installClientTopics } from '../src/commands/client.ts';
+import { installMonitorTopics } from '../src/commands/monitor.ts';
 import { applyLiveConfig, installServerTopics } from '../src/commands/server-topics.ts';
-import { logUserOf } from '../src/net/log-user.ts';
+import { serveLog } from '../src/net/log-user.ts';
 import { adoptSocket, startServing, stopServing } from '../src/net/turn.ts';
 import { startUnixListener } from '../src/net/unix-listener.ts';
 import type { MainMessage, ThreadBoot, WorkerMessage } from '../src/threads/boot.ts';
@@ -27,12 +28,12 @@ const engine = createEngine(boot, boot, bus, log, systemClock);
 const serving = startServing(engine, boot.generation);
 installServerTopics(engine);
 installClientTopics(engine);
-const workerLog = startWorkerLog(boot, engine, bus, systemClock, logUserOf(serving));
+const workerLog = startWorkerLog(boot, engine, bus, systemClock, serveLog(serving, bus));
 followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
-// A replacement may have missed a change.
-applyLiveConfig(engine);
+applyLiveConfig(engine); // A replacement may have missed a change.
 
 try {
+  await installMonitorTopics(engine, boot.generation);
   const unixListener = boot.workerIndex === 0 ? await startUnixListener(serving, bus) : undefined;
   port.on('message', (message: MainMessage) => {
     if (message.kind === 'socket') {
@@ -47,12 +48,8 @@ try {
       });
     }
   });
-  tell({ kind: 'started' });
+  port.postMessage({ kind: 'started' } satisfies WorkerMessage);
 } catch (error) {
   if (!(error instanceof StartError)) throw error;
-  tell({ kind: 'refused', text: error.message });
-}
-
-function tell(message: WorkerMessage): void {
-  port.postMessage(message);
+  port.postMessage({ kind: 'refused', text: error.message } satisfies WorkerMessage);
 }

@@ -1,53 +1,49 @@
 /**
- * The HTTP side of the server: metrics for Prometheus, health for whoever supervises the process, and a status page.
- * Fastify on the main thread; it owns no numbers, it asks for a reading per request.
+ * The HTTP side of the server: Fastify on the main thread. This file owns what all routes have in common: who may ask, the
+ * headers of every answer, how errors look. The routes are one function per file; they own no numbers.
  *
- * Health is open to everybody; every other page, and the answer that a page does not exist, needs the password when one
- * is set. Errors are problem details (RFC 9457).
+ * A route that is open to everybody says `config: { isOpen: true }`, a page that needs more than nothing says
+ * `config: { contentSecurityPolicy }`. Every other route, and the answer that a page does not exist, needs the password
+ * when one is set. Errors are problem details (RFC 9457).
  */
-import { STATUS_CODES } from 'node:http';
-import {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  fastify,
-  LogController,
-} from 'fastify';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify';
 import { StartError } from '../base/errors.ts';
-import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_MS_MAX } from '../config/limits.ts';
-import type { Reading } from '../metrics/reading.ts';
-import { ACCESS_CHALLENGE, accessAllowed } from './access.ts';
-import { PROMETHEUS_CONTENT_TYPE, prometheusText } from './prometheus.ts';
-import { statusPage } from './status-page.ts';
+import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_MS_MAX, HTTP_HEADER_BYTES_MAX } from '../config/limits.ts';
+import { routeBigKeys } from './big-keys-routes.ts';
+import { answerClientError } from './client-error.ts';
+import { routeClients } from './clients-routes.ts';
+import { routeConfig } from './config-routes.ts';
+import { routeDashboard } from './dashboard.ts';
+import { httpRefusal, SECURITY_HEADERS } from './guard.ts';
+import { routeHealth } from './health-routes.ts';
+import { routeHistory } from './history-routes.ts';
+import { isKeyRequest, type KeyDoor, serveKey } from './key-door.ts';
+import { routedUrl } from './key-name.ts';
+import { routeKeys } from './key-routes.ts';
+import { routeLive } from './live.ts';
+import { routeMetrics } from './metrics-routes.ts';
+import { describeRoutes, routeDocs } from './openapi.ts';
+import { routePipeline } from './pipeline-routes.ts';
+import { sendProblem } from './problem.ts';
+import { routeRing } from './ring-routes.ts';
+import { routeHotKeys, routeMissRatio } from './sampling-routes.ts';
+import { routeSlowLog } from './slow-log-routes.ts';
+import type { AdminSources } from './sources.ts';
 
-/** Whether traffic should come here, and the checks that decided it. */
-export type Readiness = { ready: boolean; checks: readonly ReadinessCheck[] };
-
-type ReadinessCheck = { name: string; ok: boolean; reason?: string };
-
-/** What the pages are made from. `password` is asked per request, so that CONFIG SET requirepass works; '' is none. */
-export type AdminSources = {
-  reading: () => Reading;
-  readiness: () => Readiness;
-  password: () => string;
-  logger?: FastifyBaseLogger;
-};
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route answers without the password. */
+    isOpen?: boolean;
+    /** What the page may load, in place of nothing. */
+    contentSecurityPolicy?: string;
+  }
+}
 
 const START_FAILED = 1;
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz']);
-const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const SECURITY_HEADERS = {
-  'cache-control': 'no-store',
-  'content-security-policy': CONTENT_SECURITY_POLICY,
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-};
-
 /** The app with all its routes, not listening. Closing it cuts its connections, so that a slow client cannot hold a stop. */
 export function createAdminApp(sources: AdminSources): FastifyInstance {
+  const door = createKeyDoor(sources);
   const app = fastify({
     ...(sources.logger ? { loggerInstance: sources.logger } : {}),
     logController: new LogController({ disableRequestLogging: true }),
@@ -55,16 +51,20 @@ export function createAdminApp(sources: AdminSources): FastifyInstance {
       sendProblem(reply.headers(SECURITY_HEADERS), error.statusCode ?? 400, error.message);
     },
     forceCloseConnections: true,
-    requestTimeout: ADMIN_REQUEST_MS_MAX,
+    clientErrorHandler: answerClientError,
+    rewriteUrl: ({ url = '' }) => routedUrl(url),
+    serverFactory: (handler) => createHttpServer(door, handler),
+    // What a route does not know is refused, not left out.
+    ajv: { customOptions: { removeAdditional: false } },
   });
   app.server.maxConnections = ADMIN_CONNECTIONS_MAX;
-  guardRequests(app, sources.password);
+  // JSON says that it is JSON: a form of another site's page cannot.
+  app.removeContentTypeParser('text/plain');
+  guardRequests(app, sources);
   answerErrors(app);
-  routeHealth(app, sources);
-  app.get('/metrics', (_, reply) =>
-    reply.type(PROMETHEUS_CONTENT_TYPE).send(prometheusText(sources.reading())),
-  );
-  app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').send(statusPage(sources.reading())));
+  describeRoutes(app);
+  // In a scope of its own, which Fastify enters when the plugins that were registered before are there.
+  void app.register(async (scope) => addRoutes(scope, sources, door));
   return app;
 }
 
@@ -82,14 +82,61 @@ export async function listenAdmin(app: FastifyInstance, host: string, port: numb
   return typeof address === 'object' ? address.port : port;
 }
 
-function guardRequests(app: FastifyInstance, password: () => string): void {
-  app.addHook('onRequest', async (request, reply) => {
+function addRoutes(app: FastifyInstance, sources: AdminSources, door: KeyDoor | undefined): void {
+  routeHealth(app, sources);
+  routeMetrics(app, sources);
+  routeDashboard(app);
+  routeLive(app, sources);
+  routeHistory(app, sources);
+  routeSlowLog(app, sources);
+  routeHotKeys(app, sources);
+  routeMissRatio(app, sources);
+  routeBigKeys(app, sources);
+  routeClients(app, sources);
+  routeConfig(app, sources);
+  routeRing(app, sources);
+  if (door !== undefined) routeKeys(app, door);
+  routePipeline(app, sources);
+  routeDocs(app);
+}
+
+function guardRequests(app: FastifyInstance, sources: AdminSources): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const { isOpen, contentSecurityPolicy } = request.routeOptions.config;
     reply.headers(SECURITY_HEADERS);
-    if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
-    if (accessAllowed(request.headers.authorization, password())) return;
-    reply.header('www-authenticate', ACCESS_CHALLENGE);
-    return sendProblem(reply, 401, 'the password of requirepass is needed');
+    if (contentSecurityPolicy !== undefined) reply.header('content-security-policy', contentSecurityPolicy);
+    const refusal = isOpen ? undefined : httpRefusal(sources, request.raw);
+    if (refusal === undefined) {
+      done();
+      return;
+    }
+    if (refusal.challenge !== '') reply.header('www-authenticate', refusal.challenge);
+    sendProblem(reply, refusal.status, refusal.detail);
   });
+}
+
+/** Keys are answered at once, everything else by the app. */
+function createHttpServer(door: KeyDoor | undefined, handler: RequestListener): Server {
+  const options = { maxHeaderSize: HTTP_HEADER_BYTES_MAX, requestTimeout: ADMIN_REQUEST_MS_MAX };
+  return createServer(options, (request, response) => {
+    const answer = () => {
+      if (door !== undefined && isKeyRequest(request)) serveKey(door, request, response);
+      else handler(request, response);
+    };
+    // Behind others of its connection: those are done with first, since it may ask about what they change.
+    if (response.socket === null) response.once('socket', answer);
+    else answer();
+  });
+}
+
+function createKeyDoor(sources: AdminSources): KeyDoor | undefined {
+  const { commands, logger } = sources;
+  if (commands === undefined) return undefined;
+  return {
+    commands,
+    refusalOf: (request) => httpRefusal(sources, request),
+    onBug: (error) => logger?.error(error),
+  };
 }
 
 function answerErrors(app: FastifyInstance): void {
@@ -102,35 +149,6 @@ function answerErrors(app: FastifyInstance): void {
     request.log.error(error);
     return sendProblem(reply, 500, 'the log of the server has the reason');
   });
-}
-
-function routeHealth(app: FastifyInstance, { readiness, password }: AdminSources): void {
-  app.get('/livez', (_, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  for (const path of ['/readyz', '/healthz']) {
-    app.get<{ Querystring: { verbose?: string } }>(path, (request, reply) => {
-      const state = readiness();
-      const verbose = request.query.verbose !== undefined;
-      const withReasons = accessAllowed(request.headers.authorization, password());
-      reply.code(state.ready ? 200 : 503).type('text/plain; charset=utf-8');
-      return reply.send(
-        `${verbose ? checkLines(state, withReasons) : ''}${state.ready ? 'ok' : 'not ready'}\n`,
-      );
-    });
-  }
-}
-
-/** One line per check. Reasons may name files and peers, so they are for those who may see the other pages. */
-function checkLines({ checks }: Readiness, withReasons: boolean): string {
-  const lines = checks.map(({ name, ok, reason }) => {
-    if (ok) return `[+] ${name}: ok\n`;
-    return `[-] ${name}: ${withReasons ? (reason ?? 'failed') : 'failed (the reason needs the password)'}\n`;
-  });
-  return lines.join('');
-}
-
-function sendProblem(reply: FastifyReply, status: number, detail: string): FastifyReply {
-  const problem = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail };
-  return reply.code(status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem));
 }
 
 function listenTrouble(error: unknown): string {

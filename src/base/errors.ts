@@ -15,3 +15,14 @@ export class StartError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/**
+ * A shard's lock could not be had within the time that this thread may wait: its holder is slow, or dead. Nothing was
+ * begun. Only on a thread that has such a bound, which is main.
+ */
+export class ShardBusyError extends Error {
+  constructor(shard: number) {
+    super(`shard ${shard} is busy`);
+    this.name = 'ShardBusyError';
+  }
+}

@@ -9,7 +9,9 @@ import { slotOfKey } from '../routing/slot.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Engine } from './engine.ts';
 import type { Deferred, Session } from './session.ts';
+import { timeDeferred } from './slow-commands.ts';
 import type { CommandSpec } from './spec.ts';
+import { countWhenAnswered } from './timing.ts';
 
 /** Runs one command whose arity, rights and keys the dispatcher has checked, under the locks of its keys' shards. */
 export type Handler = (call: Call) => void;
@@ -26,6 +28,12 @@ export type Command = {
   readonly needsNoAuth: boolean;
   /** Allowed while the data set is loaded. */
   readonly allowsLoading: boolean;
+  /** Takes about a microsecond, given few arguments: it may be timed together with others. */
+  readonly isBrief: boolean;
+  /** Not shown to monitors. */
+  readonly isHidden: boolean;
+  /** Looks at keys or changes them. */
+  readonly touchesKeys: boolean;
   readonly arity: number;
   readonly firstKey: number;
   readonly lastKey: number;
@@ -45,6 +53,8 @@ export type Call = {
   session: Session;
   reply: ReplyWriter;
   nowMs: number;
+  /** Whether the command that is executed answers later. */
+  isDeferred: boolean;
   /** The shard of the first key, locked; for a command without keys, the first shard, not locked. */
   shard: Shard;
 };
@@ -57,5 +67,15 @@ export function shardOfKey(call: Call, index: number): Shard {
 
 /** Answers later: the client's next commands wait. The call record must not be used after the handler returns. */
 export function deferReply(call: Call): Deferred {
+  return timeDeferred(call, countWhenAnswered(call, defer(call), true));
+}
+
+/** The same for a command that waits for something to happen: however long that takes, the command is not slow. */
+export function deferUntimed(call: Call): Deferred {
+  return countWhenAnswered(call, defer(call), false);
+}
+
+function defer(call: Call): Deferred {
+  call.isDeferred = true;
   return call.session.connection.defer();
 }

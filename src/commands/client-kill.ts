@@ -14,6 +14,9 @@ import type { Session } from './session.ts';
 
 const TOPIC = 'client-kill';
 
+/** Ids begin with 1. */
+const NO_CLIENT = 0;
+
 /** The one user there is. */
 const DEFAULT_USER = 'default';
 
@@ -55,9 +58,15 @@ export function clientKill(call: Call): void {
   });
 }
 
-function emptyQuery(call: Call): KillQuery {
+/** Closes the connection of one client, for somebody who is none; false where there is no such client. */
+export async function killClient({ bus }: Engine, id: number): Promise<boolean> {
+  const counts = (await bus.requestAll(TOPIC, { ...emptyQuery(NO_CLIENT), id })) as KillCount[];
+  return counts.some(({ closed }) => closed > 0);
+}
+
+function emptyQuery(askingId: number): KillQuery {
   return {
-    askingId: call.session.id,
+    askingId,
     id: undefined,
     type: undefined,
     user: undefined,
@@ -69,12 +78,12 @@ function emptyQuery(call: Call): KillQuery {
 
 /** CLIENT KILL address, which may be one's own. */
 function oldQuery(call: Call): KillQuery {
-  return { ...emptyQuery(call), address: addressOf(call, 2), skipsAsking: false };
+  return { ...emptyQuery(call.session.id), address: addressOf(call, 2), skipsAsking: false };
 }
 
 /** Undefined after an error. Of an option that is given twice, the last counts. */
 function readQuery(call: Call): KillQuery | undefined {
-  const query = emptyQuery(call);
+  const query = emptyQuery(call.session.id);
   for (let index = 2; index < call.count; index += 2) {
     if (!readCondition(call, index, query)) return undefined;
   }

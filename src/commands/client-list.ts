@@ -87,24 +87,46 @@ function linesOf(listed: readonly ListedClient[], ids: readonly number[]): strin
 }
 
 /**
- * The fields of redis-server 7.0.15 in its order, and 7.2's two of the library behind them. What has no meaning here
- * (replies are never queued in lists, requests are executed where they lie) is 0.
+ * What is told of a client: the fields of redis-server 7.0.15 under its names and in its order, and 7.2's two of the library
+ * behind them. What has no meaning here (replies are never queued in lists, requests are executed where they lie) is 0.
  */
-function clientLine(session: Session, nowMs: number): string {
+export function clientFields(session: Session, nowMs: number) {
   const { connection } = session;
   const queryBytes = connection.queryBufferBytes();
   const queryFreeBytes = connection.queryBufferFreeBytes();
   const outputBytes = connection.outputBytes();
-  return (
-    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.fileDescriptor}` +
-    ` name=${session.name} age=${seconds(nowMs - session.createdAtMs)} idle=${seconds(nowMs - session.lastActiveMs)}` +
-    ` flags=${flagsOf(session)} db=${session.database} sub=0 psub=0 ssub=0 multi=-1` +
-    ` qbuf=${queryBytes} qbuf-free=${queryFreeBytes} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0` +
-    ` omem=${outputBytes} tot-mem=${queryBytes + queryFreeBytes + outputBytes}` +
-    ` events=${outputBytes > 0 ? 'rw' : 'r'} cmd=${session.lastCommand === '' ? 'NULL' : session.lastCommand}` +
-    ` user=${session.user} redir=-1 resp=${session.protocol}` +
-    ` lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
-  );
+  return {
+    id: session.id,
+    addr: session.address,
+    laddr: session.localAddress,
+    fd: session.fileDescriptor,
+    name: session.name,
+    age: seconds(nowMs - session.createdAtMs),
+    idle: seconds(nowMs - session.lastActiveMs),
+    flags: flagsOf(session),
+    db: session.database,
+    ...{ sub: 0, psub: 0, ssub: 0, multi: -1 },
+    qbuf: queryBytes,
+    'qbuf-free': queryFreeBytes,
+    ...{ 'argv-mem': 0, 'multi-mem': 0, rbs: 0, rbp: 0, obl: 0, oll: 0 },
+    omem: outputBytes,
+    'tot-mem': queryBytes + queryFreeBytes + outputBytes,
+    events: outputBytes > 0 ? 'rw' : 'r',
+    cmd: session.lastCommand === '' ? 'NULL' : session.lastCommand,
+    user: session.user,
+    redir: -1,
+    resp: session.protocol,
+    'lib-name': session.libraryName,
+    'lib-ver': session.libraryVersion,
+  };
+}
+
+function clientLine(session: Session, nowMs: number): string {
+  const fields: Readonly<Record<string, string | number>> = clientFields(session, nowMs);
+  let line = '';
+  // Half the time of going over the entries; there may be ten thousand clients.
+  for (const name in fields) line += `${line === '' ? '' : ' '}${name}=${fields[name]}`;
+  return line;
 }
 
 function seconds(durationMs: number): number {
@@ -113,6 +135,7 @@ function seconds(durationMs: number): number {
 
 function flagsOf(session: Session): string {
   const flags =
+    (session.isMonitor ? 'O' : '') +
     (session.closing ? 'c' : '') +
     (session.isUnixSocket ? 'U' : '') +
     (session.noEvict ? 'e' : '') +

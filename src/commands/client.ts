@@ -9,6 +9,7 @@ import type { Call, Handler } from './call.ts';
 import { clientKill, installClientKill } from './client-kill.ts';
 import { clientInfo, clientList, installClientList } from './client-list.ts';
 import { isClientName, isPlainText } from './client-name.ts';
+import { installClientRecords } from './client-records.ts';
 import type { Engine } from './engine.ts';
 import { replyHelp } from './help.ts';
 import { REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from './session.ts';
@@ -66,10 +67,11 @@ export const clientHandlers: Readonly<Record<string, Handler>> = {
   'client|setname': setName,
 };
 
-/** Lets this thread answer CLIENT LIST and CLIENT KILL of all threads. Once per thread that serves clients. */
+/** Lets this thread answer CLIENT LIST and CLIENT KILL of all threads, and who asks for its clients as records. Once per thread that serves clients. */
 export function installClientTopics(engine: Engine): void {
   installClientList(engine);
   installClientKill(engine);
+  installClientRecords(engine);
 }
 
 function getName(call: Call): void {

@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { parseInt64 } from '../base/decimal.ts';
 import { equalSecrets } from '../base/secrets.ts';
+import { REDIS_VERSION } from '../base/version.ts';
 import {
   writeArray,
   writeBulk,
@@ -27,10 +28,8 @@ import {
 } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { isClientName } from './client-name.ts';
+import { endMonitoring } from './monitor.ts';
 import { REPLY_ON, REPLY_SKIP } from './session.ts';
-
-/** The Redis whose behaviour this server has, which clients decide by. */
-const REDIS_VERSION = '7.0.15';
 
 /** The one user there is. */
 const DEFAULT_USER = 'default';
@@ -186,6 +185,7 @@ function reset(call: Call): void {
   session.user = DEFAULT_USER;
   session.name = '';
   session.noTouch = false;
+  endMonitoring(call.engine, session);
   // A SKIP that was meant for this very command stays: so it is in redis-server.
   if (session.replyMode !== REPLY_SKIP) session.replyMode = REPLY_ON;
   writeSimple(reply, 'RESET');

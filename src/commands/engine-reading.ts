@@ -2,7 +2,7 @@
  * The numbers of the whole process as one reading, taken on any thread that has an Engine.
  */
 import { VERSION } from '../base/version.ts';
-import { openAllCounters, openRates, sumCounter } from '../metrics/counters.ts';
+import { openAllCounters, openAllLatencies, openRates, sumCounter } from '../metrics/counters.ts';
 import { BYTES_IN, BYTES_OUT, COMMANDS } from '../metrics/names.ts';
 import { readPersistence } from '../metrics/persistence-reading.ts';
 import { readRates, sampleRates, sampleUsedBytes } from '../metrics/rates.ts';
@@ -30,6 +30,7 @@ export function readEngine(engine: Engine): Reading {
     },
     rates: readRates(openRates(allCounters)),
     counters: openAllCounters(allCounters),
+    latencies: openAllLatencies(allCounters),
     commandNames: commandNames(),
     shards: engine.shards.map(readShard),
     persistence: readPersistence(engine.persistence),

@@ -4,22 +4,29 @@
  * One per thread, made at its start (threads/, workers/shard.ts); never shared.
  */
 import type { Config } from '../config/config.ts';
+import type { LatencyEvents } from '../metrics/latency-events.ts';
 import type { LogReading } from '../metrics/log-reading.ts';
+import type { SlowLog } from '../metrics/slow-log.ts';
 import type { Gate } from '../resilience/gate.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Changes } from './changes.ts';
+import type { Sampling } from './key-sampling.ts';
+import type { Monitoring } from './monitoring.ts';
 import type { Session } from './session.ts';
+import type { Timing } from './timing.ts';
 
 /** The bus as commands need it; threads/bus.ts is one. Promises settle off the data path only. */
 export type EngineBus = {
   /** Tells all other threads. */
   readonly publish: (topic: string, payload: unknown) => void;
+  /** Tells one other thread; false where it is not there. */
+  readonly publishTo: (threadId: number, topic: string, payload: unknown) => boolean;
   /** Asks all threads, this one included; the answers come in the order of the threads. */
   readonly requestAll: (topic: string, payload: unknown) => Promise<unknown[]>;
   /** Asks the main thread. Rejects when it cannot answer, or has not after `waitMs` (by default BUS_REPLY_MS_MAX). */
   readonly requestMain: (topic: string, payload: unknown, waitMs?: number) => Promise<unknown>;
   /** Answers a topic on this thread. */
-  readonly handle: (topic: string, handler: (payload: unknown) => unknown) => void;
+  readonly handle: (topic: string, handler: (payload: unknown, fromThread: number) => unknown) => void;
 };
 
 /** What came of a job that was asked for (threads/jobs.ts); the reason is for the client. */
@@ -46,6 +53,10 @@ export type Engine = {
   readonly counters: Float64Array;
   /** The sections of all threads, to be read only: for INFO. */
   readonly allCounters: SharedArrayBuffer;
+  /** How long this thread's commands take. */
+  readonly timing: Timing;
+  /** What takes so long goes to the slow log or the latency monitor; Infinity while both are off. */
+  slowThresholdNs: number;
   readonly bus: EngineBus;
   readonly log: EngineLog;
   readonly wallMs: () => number;
@@ -55,14 +66,23 @@ export type Engine = {
   readonly sessions: Map<number, Session>;
   /** Says which commands may run (resilience/gate.ts). */
   readonly gate: Gate;
+  /** The clients that are told all commands, and what they are to be told. */
+  readonly monitoring: Monitoring;
+  /** What is sampled of the keys that commands use (key-sampling.ts). */
+  readonly sampling: Sampling;
   /** What this turn's commands have left to do for the log. */
   readonly changes: Changes;
   /** Writes what is pending in the touched shards at once, in the middle of a turn; no lock of a shard is held. */
   drainLog: () => void;
+  /** The slow commands of this thread, and the latency spikes that it has seen. */
+  readonly slowLog: SlowLog;
+  readonly latencyEvents: LatencyEvents;
   /** How loading, snapshots and the log stand (metrics/persistence.ts), to be read only. */
   readonly persistence: Float64Array;
   /** What each stream of the log has done so far. */
   readonly logReading: () => LogReading;
+  /** Zeroes what this thread's stream of the log has counted, for CONFIG RESETSTAT. */
+  readonly resetLogTotals: () => void;
   /**
    * Calls back once everything that this thread's clients have changed so far is on the disk, whatever the policy; never
    * while it cannot be written. Undefined while nothing is logged.

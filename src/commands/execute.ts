@@ -4,9 +4,17 @@
  * Runs on the thread of the connection. Nothing here allocates, awaits or throws on the way of a good command.
  */
 import { spanText } from '../base/bytes.ts';
+import { ShardBusyError } from '../base/errors.ts';
 import { systemErrorText } from '../base/platform.ts';
-import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../config/limits.ts';
-import { COMMAND_CALLS, COMMANDS, ERROR_REPLIES } from '../metrics/names.ts';
+import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, STRETCH_BYTES_MAX } from '../config/limits.ts';
+import {
+  COMMAND_CALLS,
+  COMMAND_FAILED,
+  COMMAND_REJECTED,
+  COMMANDS,
+  KEYSPACE_HITS,
+  KEYSPACE_MISSES,
+} from '../metrics/names.ts';
 import { GATE_LOADING, GATE_LOG, gateErrno, gateReasons } from '../resilience/gate.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
@@ -18,60 +26,120 @@ import type { Shard } from '../shard/shard.ts';
 import { argumentText, isWord, OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
 import { noteTouched } from './changes.ts';
+import type { Engine } from './engine.ts';
+import { countIfError, isError } from './error-replies.ts';
 import { mendAfterFailure, mendIfSuspect, replyInternalError } from './failure.ts';
 import { unknownSubcommandText } from './help.ts';
+import { countHotKey, isSampledSlot, referenceSince, tellAccess } from './key-sampling.ts';
+import { endWatch, startWatch } from './latency-monitor.ts';
 import { KEY_OVERHEAD_BYTES, ROOM_ROUNDS_MAX, runManyKeys } from './many-keys.ts';
+import { isRefusedToMonitor, noteMonitored } from './monitor.ts';
 import { findCommand } from './registry.ts';
+import { beginCommand, beginStretch, endCommand, endStretch, noteRefusal } from './timing.ts';
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
-
-const MINUS = 45;
 
 const SNAPSHOT_MISCONF =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +
   'modify the data set are disabled, because this instance is configured to report errors during writes if RDB ' +
   'snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.';
 
-/** Executes the command in `call`'s arguments (there is at least one) and appends its reply. */
+/** Executes the command in `call`'s arguments (there is at least one), appends its reply, and times it by itself. */
 export function executeCall(call: Call): void {
-  const { reply, engine } = call;
-  const { counters } = engine;
-  const replyStart = reply.length;
-  const command = resolveCommand(call);
-  counters[COMMANDS] += 1;
-  if (command !== undefined) {
-    counters[COMMAND_CALLS + command.id] += 1;
-    call.command = command;
-    call.session.lastCommand = command.spec.name;
-    if (command.firstKey === 0) runKeyless(call, command, replyStart);
-    else if (command.lastKey === command.firstKey) runOneKey(call, command, replyStart);
-    else runManyKeys(call, command, replyStart);
-  }
-  if (reply.length > replyStart && reply.bytes[replyStart] === MINUS) counters[ERROR_REPLIES] += 1;
+  beginStretch(call.engine);
+  executeInStretch(call);
+  endStretch(call, true);
 }
 
-/** Finds the command and refuses what may not run: unknown, wrong number of arguments, not authenticated. */
+/** As `executeCall`, but brief commands in a row are timed together: behind the last one comes an `endStretch`. */
+export function executeInStretch(call: Call): void {
+  const { reply, engine } = call;
+  const replyStart = reply.length;
+  const command = resolveCommand(call);
+  if (command === undefined) noteRefusal(engine);
+  else if (mayRun(call, command)) runCommand(call, command, replyStart);
+  else refuse(engine, command);
+  countIfError(engine, reply, replyStart);
+}
+
+/**
+ * Executes a command of one key that no name finds: a row of the tables with another handler, for another door than RESP. Who
+ * asks was let in there; counted as the row.
+ */
+export function executeRow(call: Call, command: Command): void {
+  const { reply, engine } = call;
+  const replyStart = reply.length;
+  const reasons = gateReasons(engine.gate);
+  beginStretch(engine);
+  if (reasons === 0 || mayPass(call, command, reasons)) runCommand(call, command, replyStart);
+  else refuse(engine, command);
+  countIfError(engine, reply, replyStart);
+  endStretch(call, true);
+}
+
+/** Runs it, counts it by its outcome, and times it. */
+function runCommand(call: Call, command: Command, replyStart: number): void {
+  const { reply, engine } = call;
+  const { counters } = engine;
+  const isAlone = beginCommand(call, command);
+  call.command = command;
+  call.isDeferred = false;
+  call.session.lastCommand = command.spec.name;
+  if (!runLocked(call, command, replyStart)) {
+    refuse(engine, command);
+    return;
+  }
+  if (engine.monitoring.isWatched) noteMonitored(call, command);
+  if (call.isDeferred) {
+    // It is counted when it is answered.
+    endStretch(call, false);
+    return;
+  }
+  counters[COMMANDS] += 1;
+  counters[COMMAND_CALLS + command.id] += 1;
+  if (isError(reply, replyStart)) counters[COMMAND_FAILED + command.id] += 1;
+  endCommand(call, command.id, isAlone || reply.length - replyStart > STRETCH_BYTES_MAX);
+}
+
+/** False when it was refused for want of memory. */
+function runLocked(call: Call, command: Command, replyStart: number): boolean {
+  if (command.firstKey === 0) return runKeyless(call, command, replyStart);
+  if (command.lastKey === command.firstKey) return runOneKey(call, command, replyStart);
+  return runManyKeys(call, command, replyStart);
+}
+
+function refuse(engine: Engine, command: Command): void {
+  engine.counters[COMMAND_REJECTED + command.id] += 1;
+  noteRefusal(engine);
+}
+
+/** Finds the command; answers where it is not known. */
 function resolveCommand(call: Call): Command | undefined {
   const { spans, count } = call;
-  let command = findCommand(call.input, spans[0], spans[1]);
+  const command = findCommand(call.input, spans[0], spans[1]);
   if (command === undefined) return refuseUnknown(call);
-  if (command.subcommands !== undefined && count > 1) {
-    const subcommand = command.subcommands.get(argumentText(call, 1).toLowerCase());
-    if (subcommand === undefined && !command.takesUnknown) return refuseSubcommand(call);
-    command = subcommand ?? command;
-  }
+  if (command.subcommands === undefined || count === 1) return command;
+  const subcommand = command.subcommands.get(argumentText(call, 1).toLowerCase());
+  if (subcommand === undefined && !command.takesUnknown) return refuseSubcommand(call);
+  return subcommand ?? command;
+}
+
+/** Whether the command may run; answers if not: a wrong number of arguments, not authenticated, not now, not for a monitor. */
+function mayRun(call: Call, command: Command): boolean {
+  const { count, engine } = call;
   const { arity } = command;
   if (arity > 0 ? count !== arity : count < -arity) {
     writeError(call.reply, `ERR wrong number of arguments for '${command.spec.name}' command`);
-    return undefined;
+    return false;
   }
-  if (!call.session.authenticated && !command.needsNoAuth && call.engine.config.requirepass !== '') {
+  if (!call.session.authenticated && !command.needsNoAuth && engine.config.requirepass !== '') {
     writeError(call.reply, 'NOAUTH Authentication required.');
-    return undefined;
+    return false;
   }
-  const reasons = gateReasons(call.engine.gate);
-  return reasons === 0 || mayPass(call, command, reasons) ? command : undefined;
+  const reasons = gateReasons(engine.gate);
+  if (reasons !== 0 && !mayPass(call, command, reasons)) return false;
+  return !engine.monitoring.isWatched || !isRefusedToMonitor(call, command);
 }
 
 /** Whether the command may run though the gate is not open; answers if not. Texts and order as redis-server's. */
@@ -94,22 +162,31 @@ function mayPass(call: Call, command: Command, reasons: number): boolean {
   return false;
 }
 
-function runKeyless(call: Call, command: Command, replyStart: number): void {
+function runKeyless(call: Call, command: Command, replyStart: number): true {
   call.shard = call.engine.shards[0];
   try {
     command.handler(call);
   } catch (error) {
+    if (error instanceof ShardBusyError) throw error;
     replyInternalError(call, command, replyStart, error);
     for (const shard of call.engine.shards) mendIfSuspect(call, shard);
   }
+  return true;
 }
 
-function runOneKey(call: Call, command: Command, replyStart: number): void {
+function runOneKey(call: Call, command: Command, replyStart: number): boolean {
   const { engine, spans } = call;
+  let hasRoom = true;
   const start = spans[2 * command.firstKey];
-  const shard =
-    engine.shards[engine.slotShard[slotOfKey(call.input, start, spans[2 * command.firstKey + 1])]];
+  const slot = slotOfKey(call.input, start, spans[2 * command.firstKey + 1]);
+  const shard = engine.shards[engine.slotShard[slot]];
   call.shard = shard;
+  const { sampling, counters } = engine;
+  const isSampled = isSampledSlot(sampling, slot);
+  const hitsBefore = counters[KEYSPACE_HITS];
+  const missesBefore = counters[KEYSPACE_MISSES];
+  sampling.countdown -= 1;
+  if (sampling.countdown <= 0) countHotKey(call, command.firstKey);
   acquireShard(shard);
   let lsn = shard.numbers[LSN];
   try {
@@ -120,10 +197,14 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     const needBytes = spans[2 * call.count - 1] - start + KEY_OVERHEAD_BYTES;
     // What no eviction makes room for is left to the handler, which knows the exact reason.
     const mayFit = needBytes <= shard.numbers[LIMIT_BYTES];
-    if (command.deniesOom && mayFit && !makeRoomInOne(call, shard, needBytes)) {
+    hasRoom = !command.deniesOom || !mayFit || makeRoomInOne(call, shard, needBytes);
+    if (!hasRoom) {
       writeError(call.reply, OUT_OF_MEMORY);
     } else {
       command.handler(call);
+      if (isSampled) {
+        tellAccess(call, shard, command.firstKey, slot, referenceSince(engine, hitsBefore, missesBefore));
+      }
     }
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
@@ -135,10 +216,12 @@ function runOneKey(call: Call, command: Command, replyStart: number): void {
     if (isDrainDue(shard)) noteTouched(engine.changes, shard);
     releaseShard(shard);
   }
+  return hasRoom;
 }
 
 /** False when there is not enough to evict. */
 function makeRoomInOne(call: Call, shard: Shard, bytes: number): boolean {
+  const watch = startWatch(call.engine);
   let room = makeRoom(shard, bytes, call.nowMs);
   for (let rounds = 0; room === ROOM_LATER && rounds < ROOM_ROUNDS_MAX; rounds += 1) {
     drainBetween(call, shard);
@@ -146,12 +229,14 @@ function makeRoomInOne(call: Call, shard: Shard, bytes: number): boolean {
     const isStuck = pendingBytes(shard) > JOURNAL_EVICTION_BYTES_MAX;
     room = makeRoom(shard, bytes, call.nowMs, isStuck ? Infinity : JOURNAL_EVICTION_BYTES_MAX);
   }
+  endWatch(call.engine, 'eviction-cycle', watch);
   return room === ROOM_MADE;
 }
 
-/** Has the pending records of a shard written, for which its lock is given back and taken again. */
+/** Has the pending records of a shard written, for which its lock is given back and taken again. Main leaves that to a worker. */
 function drainBetween(call: Call, shard: Shard): void {
   noteTouched(call.engine.changes, shard);
+  if (call.engine.workerIndex < 0) return;
   releaseShard(shard);
   try {
     call.engine.drainLog();

@@ -8,16 +8,22 @@ import { commandHandlers } from './command-info.ts';
 import { configHandlers } from './config.ts';
 import { connectionHandlers } from './connection.ts';
 import { debugHandlers } from './debug.ts';
+import { hotKeyHandlers } from './hot-keys.ts';
 import { infoHandlers } from './info.ts';
 import { keyHandlers } from './keys.ts';
 import { databaseHandlers } from './keys-databases.ts';
 import { expiryHandlers } from './keys-expiry.ts';
 import { objectHandlers } from './keys-object.ts';
 import { scanHandlers } from './keys-scan.ts';
+import { latencyHandlers } from './latency.ts';
+import { latencyHistogramHandlers } from './latency-histogram.ts';
 import { memoryHandlers } from './memory.ts';
+import { missRatioHandlers } from './miss-ratio.ts';
+import { monitorHandlers } from './monitor.ts';
 import { persistenceHandlers } from './persistence.ts';
 import { installCommands } from './registry.ts';
 import { serverHandlers } from './server.ts';
+import { slowLogHandlers } from './slow-log.ts';
 import { stringHandlers } from './strings.ts';
 import { stringLcsHandlers } from './strings-lcs.ts';
 import { stringManyHandlers } from './strings-many.ts';
@@ -33,13 +39,19 @@ installCommands(ALL_COMMANDS, {
   ...databaseHandlers,
   ...debugHandlers,
   ...expiryHandlers,
+  ...hotKeyHandlers,
   ...infoHandlers,
   ...keyHandlers,
+  ...latencyHandlers,
+  ...latencyHistogramHandlers,
   ...memoryHandlers,
+  ...missRatioHandlers,
+  ...monitorHandlers,
   ...objectHandlers,
   ...persistenceHandlers,
   ...scanHandlers,
   ...serverHandlers,
+  ...slowLogHandlers,
   ...stringHandlers,
   ...stringLcsHandlers,
   ...stringManyHandlers,

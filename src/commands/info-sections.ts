@@ -4,7 +4,8 @@
  * Pure; any thread. Fields for which there is no number here are left out; a 0 is a true one: of something that this
  * server does not do (replication, scripts, forks), none has happened.
  */
-
+import { REDIS_VERSION } from '../base/version.ts';
+import { quantileOf } from '../metrics/histogram.ts';
 import { persistenceLines } from './info-persistence.ts';
 import type { InfoSources } from './info-sources.ts';
 import { humanBytes } from './memory-figures.ts';
@@ -17,10 +18,10 @@ export type InfoSection = {
   readonly lines: (sources: InfoSources) => string[];
 };
 
-/** The redis-server whose behaviour this server has. */
-const REDIS_VERSION = '7.0.15';
-
 const SECONDS_PER_DAY = 86_400;
+const US_PER_SECOND = 1e6;
+const NS_PER_US = 1e3;
+const PERCENT = 100;
 const LRU_CLOCK_MASK = 0xffffff;
 const NO_REPLICATION_ID = '0'.repeat(40);
 
@@ -34,8 +35,8 @@ export const INFO_SECTIONS: readonly InfoSection[] = [
   { names: ['cpu'], title: 'CPU', byDefault: true, lines: processorLines },
   { names: ['modules', 'module_list'], title: 'Modules', byDefault: true, lines: () => [] },
   { names: ['commandstats'], title: 'Commandstats', byDefault: false, lines: commandLines },
-  // Errors are counted, but not by their code yet: total_error_replies is the sum.
-  { names: ['errorstats'], title: 'Errorstats', byDefault: true, lines: () => [] },
+  { names: ['errorstats'], title: 'Errorstats', byDefault: true, lines: errorLines },
+  { names: ['latencystats'], title: 'Latencystats', byDefault: false, lines: latencyLines },
   { names: ['cluster'], title: 'Cluster', byDefault: true, lines: () => ['cluster_enabled:0'] },
   { names: ['keyspace'], title: 'Keyspace', byDefault: true, lines: keyspaceLines },
 ];
@@ -206,9 +207,30 @@ function processorLines({ reading }: InfoSources): string[] {
   ];
 }
 
-/** How often; how long is not measured yet. */
 function commandLines({ reading }: InfoSources): string[] {
-  return reading.commands.map(({ name, calls }) => `cmdstat_${name}:calls=${calls}`);
+  return reading.commands.map(({ name, calls, seconds, rejected, failed }) => {
+    const us = seconds * US_PER_SECOND;
+    const usPerCall = calls === 0 ? 0 : us / calls;
+    const times = `usec=${Math.round(us)},usec_per_call=${usPerCall.toFixed(2)}`;
+    return `cmdstat_${name}:calls=${calls},${times},rejected_calls=${rejected},failed_calls=${failed}`;
+  });
+}
+
+function errorLines({ reading }: InfoSources): string[] {
+  return reading.errors.map(({ prefix, count }) => `errorstat_${prefix}:count=${count}`);
+}
+
+function latencyLines({ latencies, config }: InfoSources): string[] {
+  if (!config.latencyTracking) return [];
+  const text = config.latencyTrackingInfoPercentiles;
+  const percentiles = text === '' ? [] : text.split(' ');
+  return latencies().map(({ name, histogram }) => {
+    const parts = percentiles.map((percentile) => {
+      const us = quantileOf(histogram, Number(percentile) / PERCENT) / NS_PER_US;
+      return `p${percentile}=${us.toFixed(3)}`;
+    });
+    return `latency_percentiles_usec_${name}:${parts.join(',')}`;
+  });
 }
 
 function keyspaceLines({ reading }: InfoSources): string[] {

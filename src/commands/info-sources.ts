@@ -8,12 +8,15 @@ import type { Config } from '../config/config.ts';
 import { openRates } from '../metrics/counters.ts';
 import { peakUsedBytes } from '../metrics/rates.ts';
 import type { Reading } from '../metrics/reading.ts';
+import { type CommandLatency, readCommandLatencies } from './command-latencies.ts';
 import type { Engine } from './engine.ts';
 import { readEngine } from './engine-reading.ts';
 import { type MemoryFigures, memoryOf } from './memory-figures.ts';
 
 export type InfoSources = {
   readonly reading: Reading;
+  /** Off the usual way: only one section asks for them. */
+  readonly latencies: () => readonly CommandLatency[];
   readonly memory: MemoryFigures;
   readonly config: Config;
   readonly operatingSystem: string;
@@ -26,6 +29,7 @@ export function gatherInfo(engine: Engine): InfoSources {
   const reading = readEngine(engine);
   return {
     reading,
+    latencies: () => readCommandLatencies(engine),
     memory: memoryOf(reading, peakUsedBytes(openRates(engine.allCounters))),
     config: engine.config,
     operatingSystem: operatingSystem(),

@@ -8,12 +8,13 @@ import { parseInt64 } from '../base/decimal.ts';
 import { writeError, writeOk } from '../resp/reply-writer.ts';
 import { flushDatabase, swapDatabases } from '../shard/databases.ts';
 import { isDrainDue, markGrouped } from '../shard/journal.ts';
-import { acquireShard, releaseShard } from '../shard/lock.ts';
+import { acquireShards, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
+import { noteEmptied } from './key-sampling.ts';
 
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
@@ -28,7 +29,7 @@ export const databaseHandlers: Readonly<Record<string, Handler>> = {
 
 /** Takes the locks of all shards. Nothing may throw or await before they are given back. */
 export function acquireAllShards(shards: readonly Shard[]): void {
-  for (let index = 0; index < shards.length; index += 1) acquireShard(shards[index]);
+  acquireShards(shards);
 }
 
 export function releaseAllShards(shards: readonly Shard[]): void {
@@ -68,6 +69,7 @@ function flushOne(call: Call): void {
   } finally {
     releaseChangedShards(call.engine);
   }
+  noteEmptied(call.engine, database, call.nowMs);
   writeOk(call.reply);
 }
 
@@ -81,6 +83,9 @@ function flushAll(call: Call): void {
     }
   } finally {
     releaseChangedShards(call.engine);
+  }
+  for (let database = 0; database < config.databases; database += 1) {
+    noteEmptied(call.engine, database, call.nowMs);
   }
   writeOk(call.reply);
 }
@@ -106,6 +111,9 @@ function swap(call: Call): void {
   } finally {
     releaseChangedShards(call.engine);
   }
+  // Their keys are others now, which is as much as nothing known.
+  noteEmptied(call.engine, one, call.nowMs);
+  noteEmptied(call.engine, other, call.nowMs);
   writeOk(call.reply);
 }
 

@@ -6,8 +6,7 @@
  */
 import { parseInt64 } from '../base/decimal.ts';
 import { writeBulkText, writeError, writeInteger, writeNull, writeSimple } from '../resp/reply-writer.ts';
-import { blockCells } from '../shard/arena.ts';
-import { clockOf, entryBytes, isRaw, valueLength, valueOffset } from '../shard/entry.ts';
+import { clockOf, entryBytes, footprintBytes, isRaw, valueLength, valueOffset } from '../shard/entry.ts';
 import { EMBEDDED_BYTES_MAX } from '../shard/keyspace.ts';
 import { CELL_BYTES, NONE, POLICY } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
@@ -25,9 +24,6 @@ const SHARED_REFERENCES = 2_147_483_647;
 
 /** The longest text of a 64-bit integer. */
 const INTEGER_CHARACTERS_MAX = 20;
-
-/** An entry's share of the index (shard/table), rounded up. */
-const INDEX_BYTES_PER_ENTRY = 8;
 
 /**
  * RDB, redis-server's file format, writes texts up to this as integers of so many bits if they are, in so many bytes; and
@@ -126,7 +122,7 @@ function readObject(call: Call): number {
   return ref;
 }
 
-/** The bytes of the entry's block and of its share of the index. SAMPLES matters only for values of many parts. */
+/** SAMPLES matters only for values of many parts. */
 function memoryUsage(call: Call): void {
   const { reply, shard, input, spans } = call;
   for (let index = 3; index < call.count; index += 2) {
@@ -143,7 +139,7 @@ function memoryUsage(call: Call): void {
   }
   const ref = peekEntry(call, shard, 2);
   if (ref === NONE) writeNull(reply);
-  else writeInteger(reply, blockCells(shard.entries.words, ref) * CELL_BYTES + INDEX_BYTES_PER_ENTRY);
+  else writeInteger(reply, footprintBytes(shard.entries, ref));
 }
 
 function encodingOf(shard: Shard, ref: number): string {

@@ -33,7 +33,7 @@ export const keyHandlers: Readonly<Record<string, Handler>> = {
 };
 
 /** What TYPE calls a type of entries. */
-function typeName(type: number): string {
+export function typeName(type: number): string {
   return type === TYPE_STRING ? 'string' : NO_TYPE_NAME;
 }
 

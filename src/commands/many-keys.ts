@@ -4,6 +4,7 @@
  * Runs on the thread of the connection, called by the dispatcher (execute.ts).
  */
 import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, SHARDS_MAX } from '../config/limits.ts';
+import { KEYSPACE_HITS, KEYSPACE_MISSES } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { canEverHold, makeRoom, ROOM_LATER, ROOM_MADE, ROOM_NONE } from '../shard/eviction.ts';
@@ -16,6 +17,8 @@ import type { Call, Command } from './call.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { mendAfterFailure, replyInternalError } from './failure.ts';
+import { countHotKey, isSampledSlot, tellAccesses } from './key-sampling.ts';
+import { endWatch, startWatch } from './latency-monitor.ts';
 
 /** What a new key costs besides its own bytes and its value's: header, index and rounding. */
 export const KEY_OVERHEAD_BYTES = 64;
@@ -23,12 +26,27 @@ export const KEY_OVERHEAD_BYTES = 64;
 /** A command whose evictions fill a journal drains it and goes on; nothing takes more rounds than this. */
 export const ROOM_ROUNDS_MAX = 10_000;
 
-/** Which shards the running command locks, one byte each, and the bytes that it may add to each. One per thread. */
-const locking = { wanted: new Uint8Array(SHARDS_MAX), needs: new Float64Array(SHARDS_MAX) };
+/** Of the keys of one command, so many sampled ones are told at most. */
+const SAMPLED_KEYS_MAX = 1024;
 
-/** Takes the locks of all keys' shards in ascending order, so that the command is atomic and no two can wait in a ring. */
-export function runManyKeys(call: Call, command: Command, replyStart: number): void {
+/**
+ * Which shards the running command locks, one byte each, the bytes that it may add to each, and which of its arguments,
+ * `sampled[0, sampledCount)`, are keys that are sampled. One per thread.
+ */
+const locking = {
+  wanted: new Uint8Array(SHARDS_MAX),
+  needs: new Float64Array(SHARDS_MAX),
+  sampled: new Int32Array(SAMPLED_KEYS_MAX),
+  sampledCount: 0,
+};
+
+/**
+ * Takes the locks of all keys' shards in ascending order, so that the command is atomic and no two can wait in a ring. False
+ * when it was refused for want of memory.
+ */
+export function runManyKeys(call: Call, command: Command, replyStart: number): boolean {
   const { engine } = call;
+  let hasRoom = true;
   wantShards(call, command);
   acquireWanted(engine);
   let changesBefore = sumOfLsns(engine);
@@ -37,7 +55,12 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): v
       drainWanted(engine);
       changesBefore = sumOfLsns(engine);
     }
-    if (!command.deniesOom || makeRoomInAll(call)) command.handler(call);
+    hasRoom = !command.deniesOom || makeRoomInAll(call);
+    if (hasRoom) {
+      const readsBefore = readsOf(engine);
+      command.handler(call);
+      if (locking.sampledCount > 0) noteSampled(call, command, readsBefore);
+    }
   } catch (error) {
     replyInternalError(call, command, replyStart, error);
     // How each stood before is not kept: a failure over many keys is rare enough to check them all.
@@ -48,30 +71,48 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): v
       groupWanted(engine);
     }
     noteWanted(engine);
-    releaseWanted(engine);
+    releaseWanted(engine.shards, engine.shards.length);
   }
+  return hasRoom;
+}
+
+function noteSampled(call: Call, command: Command, readsBefore: number): void {
+  const isRead = !command.isWrite && readsOf(call.engine) !== readsBefore;
+  tellAccesses(call, locking.sampled, locking.sampledCount, isRead);
+}
+
+/** Look-ups by reading commands of this thread so far. */
+function readsOf({ counters }: Engine): number {
+  return counters[KEYSPACE_HITS] + counters[KEYSPACE_MISSES];
 }
 
 function isWanted(shard: Shard): boolean {
   return locking.wanted[shard.index] === 1;
 }
 
+/** All of them, or where it throws none. */
 function acquireWanted({ shards }: Engine): void {
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1) acquireShard(shards[index]);
+  let index = 0;
+  try {
+    for (; index < shards.length; index += 1) if (locking.wanted[index] === 1) acquireShard(shards[index]);
+  } catch (error) {
+    releaseWanted(shards, index);
+    throw error;
   }
 }
 
-function releaseWanted({ shards }: Engine): void {
-  for (let index = shards.length - 1; index >= 0; index -= 1) {
+/** Those of the first `count` shards. */
+function releaseWanted(shards: readonly Shard[], count: number): void {
+  for (let index = count - 1; index >= 0; index -= 1) {
     if (locking.wanted[index] === 1) releaseShard(shards[index]);
   }
 }
 
-/** Has what is pending written, for which the locks are given back and taken again. */
+/** Has what is pending written, for which the locks are given back and taken again. Main leaves that to a worker. */
 function drainWanted(engine: Engine): void {
   noteWanted(engine);
-  releaseWanted(engine);
+  if (engine.workerIndex < 0) return;
+  releaseWanted(engine.shards, engine.shards.length);
   try {
     engine.drainLog();
   } finally {
@@ -119,11 +160,14 @@ function wantShards(call: Call, command: Command): void {
   const { wanted, needs } = locking;
   wanted.fill(0, 0, engine.shards.length);
   needs.fill(0, 0, engine.shards.length);
+  locking.sampledCount = 0;
   const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
   let first = -1;
   for (let index = command.firstKey; index <= last; index += command.keyStep) {
     const start = spans[2 * index];
-    const shard = engine.slotShard[slotOfKey(call.input, start, spans[2 * index + 1])];
+    const slot = slotOfKey(call.input, start, spans[2 * index + 1]);
+    const shard = engine.slotShard[slot];
+    sampleKey(call, index, slot);
     const behind = Math.min(index + command.keyStep, count) - 1;
     wanted[shard] = 1;
     needs[shard] += spans[2 * behind + 1] - start + KEY_OVERHEAD_BYTES;
@@ -132,12 +176,25 @@ function wantShards(call: Call, command: Command): void {
   call.shard = engine.shards[Math.max(0, first)];
 }
 
+function sampleKey(call: Call, index: number, slot: number): void {
+  const { sampling } = call.engine;
+  sampling.countdown -= 1;
+  if (sampling.countdown <= 0) countHotKey(call, index);
+  if (!isSampledSlot(sampling, slot) || locking.sampledCount === SAMPLED_KEYS_MAX) return;
+  locking.sampled[locking.sampledCount] = index;
+  locking.sampledCount += 1;
+}
+
 /** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
 function makeRoomInAll(call: Call): boolean {
   let journalBytesMax = JOURNAL_EVICTION_BYTES_MAX;
+  const watch = startWatch(call.engine);
   for (let rounds = 0; rounds < ROOM_ROUNDS_MAX; rounds += 1) {
     const room = makeRoomOnce(call, journalBytesMax);
-    if (room !== ROOM_LATER) return room === ROOM_MADE;
+    if (room !== ROOM_LATER) {
+      endWatch(call.engine, 'eviction-cycle', watch);
+      return room === ROOM_MADE;
+    }
     drainWanted(call.engine);
     // The log takes nothing at present: the journals have to hold it.
     if (isAnyJournalOver(call.engine, JOURNAL_EVICTION_BYTES_MAX)) journalBytesMax = Infinity;

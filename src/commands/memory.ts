@@ -1,7 +1,8 @@
 /**
- * MEMORY STATS and HELP. (MEMORY USAGE looks at one key: keys-object.ts.)
+ * MEMORY DOCTOR, STATS and HELP. (MEMORY USAGE looks at one key: keys-object.ts.)
  *
- * Runs on the thread of the connection, without locks: the numbers are those of a reading.
+ * Runs on the thread of the connection, without locks: the numbers are those of a reading. What the clients' buffers hold
+ * each thread knows of its own clients and tells over the bus.
  */
 import { openRates } from '../metrics/counters.ts';
 import { peakUsedBytes } from '../metrics/rates.ts';
@@ -12,13 +13,23 @@ import {
   writeDouble,
   writeInteger,
   writeMap,
+  writeVerbatim,
 } from '../resp/reply-writer.ts';
-import type { Call, Handler } from './call.ts';
+import { type Call, deferReply, type Handler } from './call.ts';
+import type { Engine } from './engine.ts';
 import { readEngine } from './engine-reading.ts';
 import { replyHelp } from './help.ts';
+import { memoryReport } from './memory-doctor.ts';
 import { memoryOf } from './memory-figures.ts';
 
+/** To all: how many clients they serve, and the bytes in their buffers. */
+const TOPIC_CLIENT_BUFFERS = 'client-buffers';
+
+type ClientBuffers = { readonly clients: number; readonly bytes: number };
+
 const MEMORY_HELP = [
+  'DOCTOR',
+  '    Return memory problems reports.',
   'STATS',
   '    Return information about the memory usage of the server.',
   'USAGE <key> [SAMPLES <count>]',
@@ -27,12 +38,65 @@ const MEMORY_HELP = [
 ];
 
 export const memoryHandlers: Readonly<Record<string, Handler>> = {
+  'memory|doctor': memoryDoctor,
   'memory|stats': memoryStats,
   'memory|help': (call) => replyHelp(call, MEMORY_HELP),
 };
 
+/** Lets this thread tell of its clients' buffers. Once, at its start. */
+export function installMemoryTopics({ bus, sessions }: Engine): void {
+  bus.handle(TOPIC_CLIENT_BUFFERS, (): ClientBuffers => {
+    let bytes = 0;
+    for (const { connection } of sessions.values()) {
+      bytes += connection.queryBufferBytes() + connection.queryBufferFreeBytes() + connection.outputBytes();
+    }
+    return { clients: sessions.size, bytes };
+  });
+}
+
+/** Has `write` append the reply once all threads have told of their clients' buffers. */
+function replyWithBuffers(call: Call, write: (reply: ReplyWriter, buffers: ClientBuffers) => void): void {
+  const deferred = deferReply(call);
+  call.engine.bus.requestAll(TOPIC_CLIENT_BUFFERS, null).then((answers) => {
+    const threads = answers as ClientBuffers[];
+    const clients = threads.reduce((sum, thread) => sum + thread.clients, 0);
+    const bytes = threads.reduce((sum, thread) => sum + thread.bytes, 0);
+    deferred.resume((reply) => write(reply, { clients, bytes }));
+  });
+}
+
+function memoryDoctor(call: Call): void {
+  const { engine } = call;
+  const { config, workerCount, allCounters } = engine;
+  replyWithBuffers(call, (reply, { clients, bytes: clientBufferBytes }) => {
+    const reading = readEngine(engine);
+    const report = memoryReport({
+      memory: memoryOf(reading, peakUsedBytes(openRates(allCounters))),
+      limitBytes: reading.keyspace.limitBytes,
+      policy: config.maxmemoryPolicy,
+      threads: 1 + workerCount,
+      evictedIdleSeconds: idleOfEvicted(reading),
+      ...{ clients, clientBufferBytes },
+    });
+    writeVerbatim(reply, 'txt', report);
+  });
+}
+
+/** For how long what was evicted last had not been used, in the mean over the shards that evict. */
+function idleOfEvicted({ shards }: Reading): number | undefined {
+  const evicting = shards.filter(({ evictedKeys }) => evictedKeys > 0);
+  if (evicting.length === 0) return undefined;
+  const sum = evicting.reduce((seconds, { evictedIdleSecondsLast }) => seconds + evictedIdleSecondsLast, 0);
+  return sum / evicting.length;
+}
+
+function memoryStats(call: Call): void {
+  const { engine } = call;
+  replyWithBuffers(call, (reply, { bytes }) => writeStatistics(reply, engine, bytes));
+}
+
 /** The fields of redis-server in its order; what there is none of here is 0. */
-function memoryStats({ reply, engine }: Call): void {
+function writeStatistics(reply: ReplyWriter, engine: Engine, clientBufferBytes: number): void {
   const reading = readEngine(engine);
   const memory = memoryOf(reading, peakUsedBytes(openRates(engine.allCounters)));
   const databases = [...reading.databases.entries()].filter(([, { keys }]) => keys > 0);
@@ -42,9 +106,9 @@ function memoryStats({ reply, engine }: Call): void {
     ['startup.allocated', 0],
     ['replication.backlog', 0],
     ['clients.slaves', 0],
-    ['clients.normal', 0],
+    ['clients.normal', clientBufferBytes],
     ['cluster.links', 0],
-    ['aof.buffer', 0],
+    ['aof.buffer', reading.keyspace.pendingLogBytes],
     ['lua.caches', 0],
     ['functions.caches', 0],
   ];

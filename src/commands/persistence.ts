@@ -7,7 +7,7 @@ import { SNAPSHOT_REPLY_MS_MAX, TIMER_MS_MAX } from '../config/limits.ts';
 import { SNAPSHOT_LAST_MS } from '../metrics/persistence.ts';
 import { type ReplyWriter, writeArray, writeError, writeInteger, writeSimple } from '../resp/reply-writer.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
-import { type Call, deferReply, type Handler } from './call.ts';
+import { type Call, deferUntimed, type Handler } from './call.ts';
 import { replyFromMain } from './main-reply.ts';
 import {
   type MainVerdict,
@@ -121,7 +121,7 @@ function waitRefusal(
 
 /** Holds the reply back until it is called or the timeout is over, whichever is first; 0 is no timeout. */
 function resumeOnce(call: Call, timeoutMs: number, write: (reply: ReplyWriter) => void): () => void {
-  const deferred = deferReply(call);
+  const deferred = deferUntimed(call);
   let isOver = false;
   const resume = () => {
     if (isOver) return;

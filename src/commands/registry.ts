@@ -11,6 +11,12 @@ import type { CommandSpec } from './spec.ts';
 /** Twice the bound on names, so that probes are short. A power of two. */
 const PLACES = 1024;
 
+/** Flags of commands that look at keys or change them. */
+const KEY_FLAGS = ['readonly', 'write', 'may_replicate'];
+
+/** Of commands on keys: constant time, or time by the number of keys (which the arguments show). */
+const BRIEF_COMPLEXITY = /^O\(1\)|^O\(N\) where N is the number of keys/;
+
 const top: Command[] = [];
 const byName = new Map<string, Command>();
 const places: (Command | undefined)[] = new Array(PLACES).fill(undefined);
@@ -67,6 +73,9 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
     deniesOom: flags.includes('denyoom'),
     needsNoAuth: flags.includes('no_auth'),
     allowsLoading: flags.includes('loading'),
+    isBrief: flags.includes('fast') || (spec.firstKey > 0 && BRIEF_COMPLEXITY.test(spec.complexity ?? '')),
+    isHidden: flags.includes('admin') || flags.includes('skip_monitor'),
+    touchesKeys: KEY_FLAGS.some((flag) => flags.includes(flag)),
     arity: spec.arity,
     firstKey: spec.firstKey,
     lastKey: spec.lastKey,

@@ -6,6 +6,7 @@
  */
 import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { resetCounters } from '../metrics/counters.ts';
+import { resetLatencies } from '../metrics/latencies.ts';
 import { resetShardTotals } from '../metrics/shard-reading.ts';
 import { HOLD_SAMPLING, LFU_DECAY_MINUTES, LFU_LOG_FACTOR, POLICY } from '../shard/layout.ts';
 import { approachLimits } from '../shard/limit-change.ts';
@@ -15,6 +16,11 @@ import { policyNumber } from '../shard/policy.ts';
 import type { Shard } from '../shard/shard.ts';
 import { keysMaxOf, ownsShard, shareOf } from '../shard/shares.ts';
 import type { Engine } from './engine.ts';
+import { installHotKeys } from './hot-keys.ts';
+import { installLatencyMonitor } from './latency.ts';
+import { installMemoryTopics } from './memory.ts';
+import { installSlowLog } from './slow-log.ts';
+import { applyThresholds } from './timing.ts';
 
 /** To all, no payload: CONFIG RESETSTAT. */
 export const TOPIC_RESET_STATISTICS = 'reset-stat';
@@ -27,13 +33,18 @@ export function installServerTopics(engine: Engine): void {
   engine.bus.handle(TOPIC_ACTIVE_EXPIRY, (isActive) => {
     engine.activeExpiry = isActive === true;
   });
+  installHotKeys(engine);
+  installSlowLog(engine);
+  installLatencyMonitor(engine);
+  installMemoryTopics(engine);
 }
 
 /**
- * Puts the configuration in force in the shards that this thread owns: at its start, and after each change. A limit that
- * fell is reached in slices after the return.
+ * Puts the configuration in force on this thread and in the shards that it owns: at its start, and after each change. A
+ * limit that fell is reached in slices after the return.
  */
 export function applyLiveConfig(engine: Engine): void {
+  applyThresholds(engine);
   for (const shard of ownShards(engine)) applyToShard(engine, shard);
 }
 
@@ -69,7 +80,9 @@ function settleLimits(engine: Engine, shard: Shard): void {
 }
 
 function resetStatistics(engine: Engine): void {
+  resetLatencies(engine.timing.latencies, engine.counters);
   resetCounters(engine.counters);
+  engine.resetLogTotals();
   for (const shard of ownShards(engine)) {
     acquireShard(shard);
     try {

@@ -3,6 +3,7 @@
  *
  * Owned by the worker that serves the connection; net/connection.ts makes one for each.
  */
+import type { Buffer } from 'node:buffer';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 
 /** Replies go out; or are dropped; or the next one is, and then this one. */
@@ -22,6 +23,12 @@ export type SessionConnection = {
   readonly queryBufferBytes: () => number;
   readonly queryBufferFreeBytes: () => number;
   readonly outputBytes: () => number;
+  /**
+   * Sends bytes that answer none of this client's commands: between two replies, behind those that it has got or waits for,
+   * whatever its reply mode is. Called for itself by the command that runs: before its reply. The bytes must not change any
+   * more. A client that leaves more unread than it may is closed.
+   */
+  readonly push: (bytes: Buffer) => void;
 };
 
 /** A reply that comes later. Whichever thread's event resumes it runs on the connection's own thread. */
@@ -47,6 +54,8 @@ export type Session = {
   replyMode: number;
   noTouch: boolean;
   noEvict: boolean;
+  /** It is told every command of all clients (MONITOR). */
+  isMonitor: boolean;
   /** The latest command's name, as CLIENT LIST shows it (`config|get`). */
   lastCommand: string;
   commandsProcessed: number;

@@ -49,7 +49,7 @@ export type CommandSpec = {
   readonly summary: string;
   readonly since: string;
   readonly group: string;
-  readonly complexity: string;
+  readonly complexity?: string;
   readonly docFlags?: readonly string[];
   readonly deprecatedSince?: string;
   readonly replacedBy?: string;

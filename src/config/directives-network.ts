@@ -58,6 +58,14 @@ export const NETWORK_DIRECTIVES = [
     doc: 'Addresses that HTTP listens on, written as in `bind`.',
   },
   {
+    name: 'http-hosts',
+    type: 'list',
+    default: '',
+    mutable: true,
+    effect: 'live',
+    doc: 'Names under which browsers may come to HTTP while no password is set, besides addresses, `localhost` and the name of this machine. `*`: any.',
+  },
+  {
     name: 'protected-mode',
     type: 'bool',
     default: 'yes',

@@ -179,8 +179,6 @@ const PROCESS = theme('Process, threads and system log of redis-server.', [
 ]);
 
 const INSPECTION_AND_ACCESS = theme('Inspection, scripts and access lists of redis-server.', [
-  bool('latency-tracking', 'yes'),
-  { name: 'latency-tracking-info-percentiles', type: 'percentiles', default: '50 99 99.9' },
   int('busy-reply-threshold', '5000', 0, INT64_MAX, { alias: 'lua-time-limit' }),
   string('aclfile', '', { mutable: false }),
   choice('acl-pubsub-default', 'resetchannels', ['allchannels', 'resetchannels']),

@@ -74,12 +74,31 @@ export const BULK_BYTES_MIN = 1 * MIB;
 export const TURN_INPUT_BYTES_MAX = 256 * KIB;
 export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
 
+/**
+ * Fast commands that are timed together, and what makes a command one that is timed alone: more arguments, or more bytes of
+ * them or of its reply.
+ */
+export const STRETCH_COMMANDS_MAX = 8;
+export const STRETCH_ARGUMENTS_MAX = 8;
+export const STRETCH_BYTES_MAX = 16 * KIB;
+
 /** What the runtime keeps for one write that waits behind others, besides its bytes: some 400 measured. */
 export const QUEUED_WRITE_OVERHEAD_BYTES = 512;
 
 /** A worker's buffer for the replies of one turn: at start, and the largest that is kept for the next. */
 export const OUTPUT_BUFFER_BYTES = 256 * KIB;
 export const OUTPUT_BUFFER_KEPT_BYTES_MAX = 4 * MIB;
+
+/**
+ * MONITOR: lines that are sent at once, in the middle of a turn; the longest line; the buffer for lines that is kept; lines on
+ * their way from one thread to another before its monitors are closed; and what a monitor may leave unread at the
+ * most, whatever the limit of its class is.
+ */
+export const MONITOR_BATCH_BYTES_MAX = 256 * KIB;
+export const MONITOR_LINE_BYTES_MAX = 4 * MIB;
+export const MONITOR_BUFFER_KEPT_BYTES_MAX = 1 * MIB;
+export const MONITOR_AHEAD_BYTES_MAX = 16 * MIB;
+export const MONITOR_UNREAD_BYTES_MAX = 64 * MIB;
 
 /** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
 export const HOUSEKEEPING_MS = 5;
@@ -120,6 +139,58 @@ export const ACCEPT_TROUBLE_LOG_MS = 10_000;
 /** The HTTP side: its connections, and how long one request may take to arrive. */
 export const ADMIN_CONNECTIONS_MAX = 1024;
 export const ADMIN_REQUEST_MS_MAX = 10_000;
+
+/** How long main waits for a shard's lock, for the whole of which it does nothing else; and not at all for as long after it gave up. */
+export const MAIN_LOCK_WAIT_MS = 50;
+export const MAIN_LOCK_PAUSE_MS = 50;
+
+/** How long a change over HTTP waits for the log, and until the next worker is asked where one has died. */
+export const SETTLE_MS_MAX = 10_000;
+export const SETTLE_RETRY_MS = 10;
+
+/**
+ * Requests over HTTP: their headers (a key's name is among them), the commands and bytes of a pipeline, what it may answer, how
+ * long it runs before others get their turn, and keys that one page of a listing may visit.
+ */
+export const HTTP_HEADER_BYTES_MAX = 64 * KIB;
+export const PIPELINE_COMMANDS_MAX = 10_000;
+export const PIPELINE_BODY_BYTES_MAX = 16 * MIB;
+export const PIPELINE_REPLY_BYTES_MAX = 64 * MIB;
+export const PIPELINE_TURN_MS = 2;
+export const HTTP_SCAN_COUNT_MAX = 10_000;
+
+/** The live data of the dashboard: samples (one a second) that are kept, and commands that are told by name. */
+export const HISTORY_SAMPLES_MAX = 900;
+export const HISTORY_SAMPLE_MS = 1_000;
+export const HISTORY_BUSY_COMMANDS = 8;
+
+/** Pages that listen to it; a listener that has not taken what it was sent for so long is dropped. */
+export const LIVE_LISTENERS_MAX = 64;
+export const LIVE_BEHIND_MS_MAX = 10_000;
+export const LIVE_RETRY_MS = 2_000;
+
+/** Rows of a list (slow log, clients, hot keys) that one answer of the HTTP side has at the most, and when it is not told. */
+export const ADMIN_ROWS_MAX = 1_000;
+export const ADMIN_ROWS_DEFAULT = 128;
+
+/**
+ * Reports over all keys: entries and time of one hold of a lock, and what their job may use of one processor. The largest keys:
+ * how many are told, and how much of each name.
+ */
+export const VISIT_SLICE_ENTRIES = 512;
+export const VISIT_SLICE_MS = 0.1;
+export const KEY_REPORT_CPU_SHARE = 0.25;
+export const BIG_KEYS_MAX = 100;
+export const BIG_KEY_BYTES_TOLD = 256;
+
+/**
+ * The slow log: the entries that a thread keeps at the most, whatever `slowlog-max-len` says; and what an entry shows of a
+ * command, as redis-server. The latency monitor: the seconds with a spike that it remembers for each event.
+ */
+export const SLOW_LOG_ENTRIES_MAX = 128 * KIB;
+export const SLOW_LOG_ARGUMENTS_MAX = 32;
+export const SLOW_LOG_ARGUMENT_BYTES_MAX = 128;
+export const LATENCY_SAMPLES_MAX = 160;
 
 /**
  * Reading logs: one read of a segment, the least of it, and what all streams together may have in memory; distinct keys that a
@@ -215,6 +286,32 @@ export const LOG_SEGMENT_PREPARE_BYTES = 192 * MIB;
 export const LOG_SYNC_MS = 900;
 export const LOG_SYNC_DELAYED_MS = 2_000;
 
+/**
+ * Sampling of accesses for the miss-ratio curve: keys that are tracked; sampled accesses a second over all threads, so many
+ * and a share of the commands on top (each takes some 0.7 us of processor time, most of it main's); those that wait for
+ * main on one thread, and how often main takes them; when a read counts half; and the curve: the largest size as
+ * a multiple of maxmemory, and its points.
+ */
+export const MISS_RATIO_KEYS_MAX = 16 * 1024;
+export const MISS_RATIO_ACCESSES_PER_SECOND = 4000;
+export const MISS_RATIO_COMMANDS_SHARE = 0.005;
+export const ACCESS_RING_EVENTS = 4096;
+export const ACCESS_TICK_MS = 100;
+export const MISS_RATIO_HALF_LIFE_MS = 5 * 60_000;
+export const MISS_RATIO_REACH = 4;
+export const MISS_RATIO_POINTS_MAX = 64;
+
+/**
+ * Hot keys: counters of a thread, accesses that it samples in a second, accesses that one sample stands for at most, how many
+ * bytes of a key are kept, how many keys are told at most, and when an access counts half.
+ */
+export const HOT_KEY_COUNTERS = 256;
+export const HOT_KEY_SAMPLES_PER_SECOND_MAX = 3000;
+export const HOT_KEY_STRIDE_MAX = 1024;
+export const HOT_KEY_BYTES_MAX = 256;
+export const HOT_KEYS_TOLD_MAX = 128;
+export const HOT_KEY_HALF_LIFE_MS = 15_000;
+
 assert(SNAPSHOT_SLICE_BYTES < SNAPSHOT_SECTION_BYTES, 'a section takes several slices');
 assert(ARENA_BYTES_MAX / ARENA_CELL_BYTES <= 2 ** 31, 'every cell of an arena has a number below 2^31');
 assert(SHARD_MEMORY_BYTES_MIN < ARENA_BYTES_MAX, 'the least shard fits in an arena');
@@ -223,6 +320,11 @@ assert(REQUEST_LINE_BYTES_MAX <= QUERY_BUFFER_BYTES_MAX, 'a line of a request fi
 assert(
   UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN,
   'a client without a password sends less than any other',
+);
+assert(
+  MONITOR_BATCH_BYTES_MAX + MONITOR_LINE_BYTES_MAX < MONITOR_AHEAD_BYTES_MAX &&
+    MONITOR_LINE_BYTES_MAX < MONITOR_UNREAD_BYTES_MAX,
+  'the longest line is within the bounds of a monitor',
 );
 assert(RESTART_DELAY_MS_MIN < RESTART_DELAY_MS_MAX, 'the delay of a restart can double');
 assert(RESTART_DELAY_MS_MAX < RESTART_CALM_MS, 'a crash loop is never mistaken for calm');

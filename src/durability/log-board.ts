@@ -6,6 +6,7 @@
  *
  *   words    ┌─ DRAIN_LOCK ─┬─ TROUBLE ERRNO ─┬─ stream 0: IN_FLIGHT WRITTEN SYNCED ... ─┬─ stream 1 ─┬ ...
  *   numbers  ┌─ NEXT_BLOCK ─┬─ stream 0: BYTES_WRITTEN ... ─┬─ stream 1 ─┬ ...
+ *   syncs    ┌─ stream 0: a histogram of how long its syncs took (metrics/histogram.ts) ─┬─ stream 1 ─┬ ...
  *
  * each part on cache lines of its own. Blocks have one sequence of numbers for the whole process. A word holds the low 30
  * bits of a number under a mark, so that no block is 0; two are compared by their distance, which stays far below 2^29.
@@ -16,6 +17,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { LOCK_NAP_MS, LOCK_SPINS_MAX, WORKERS_MAX } from '../config/limits.ts';
+import { HISTOGRAM_WORDS } from '../metrics/histogram.ts';
 
 /** Parts lie so far apart that no two share what a processor fetches together. */
 const LINE_BYTES = 128;
@@ -53,6 +55,10 @@ const STREAM_NUMBERS_USED = 10;
 
 assert(STREAM_NUMBERS_USED <= LINE_NUMBERS, 'the numbers of a stream fit on their line');
 
+/** Rounded up to whole lines, so that no two streams write to one. */
+const HISTOGRAM_BYTES =
+  Math.ceil((HISTOGRAM_WORDS * Float64Array.BYTES_PER_ELEMENT) / LINE_BYTES) * LINE_BYTES;
+
 /** A block in a word: 30 bits under this mark. */
 const BLOCK_MARK = 2 ** 30;
 const NO_BLOCK = 0;
@@ -69,13 +75,15 @@ export type LogBoard = {
   readonly streams: number;
   readonly words: Int32Array;
   readonly numbers: Float64Array;
+  /** By stream, in nanoseconds; written by the stream's worker. */
+  readonly syncs: readonly Float64Array[];
 };
 
 /** The memory of a log of so many streams. `nextBlock`: the number of the first block to be written, at least 1. */
 export function createLogBoardBuffer(streams: number, nextBlock: number): SharedArrayBuffer {
   assert(Number.isInteger(streams) && streams >= 1 && streams <= WORKERS_MAX, 'a stream per worker');
   assert(Number.isSafeInteger(nextBlock) && nextBlock >= 1, 'blocks are numbered from 1');
-  const buffer = new SharedArrayBuffer(wordBytes(streams) + (1 + streams) * LINE_BYTES);
+  const buffer = new SharedArrayBuffer(boardBytes(streams));
   startLogBoard(openLogBoard(buffer, streams), nextBlock);
   return buffer;
 }
@@ -87,19 +95,30 @@ export function startLogBoard(board: LogBoard, nextBlock: number): void {
 }
 
 export function openLogBoard(buffer: SharedArrayBuffer, streams: number): LogBoard {
-  assert(
-    buffer.byteLength === wordBytes(streams) + (1 + streams) * LINE_BYTES,
-    'the memory has so many streams',
-  );
+  assert(buffer.byteLength === boardBytes(streams), 'the memory has so many streams');
+  const numbersAt = wordBytes(streams);
+  const syncsAt = numbersAt + numberBytes(streams);
   return {
     streams,
-    words: new Int32Array(buffer, 0, wordBytes(streams) / Int32Array.BYTES_PER_ELEMENT),
-    numbers: new Float64Array(buffer, wordBytes(streams)),
+    words: new Int32Array(buffer, 0, numbersAt / Int32Array.BYTES_PER_ELEMENT),
+    numbers: new Float64Array(buffer, numbersAt, numberBytes(streams) / Float64Array.BYTES_PER_ELEMENT),
+    syncs: Array.from(
+      { length: streams },
+      (_, stream) => new Float64Array(buffer, syncsAt + stream * HISTOGRAM_BYTES, HISTOGRAM_WORDS),
+    ),
   };
+}
+
+function boardBytes(streams: number): number {
+  return wordBytes(streams) + numberBytes(streams) + streams * HISTOGRAM_BYTES;
 }
 
 function wordBytes(streams: number): number {
   return (STREAM_WORDS + streams * LINE_WORDS) * Int32Array.BYTES_PER_ELEMENT;
+}
+
+function numberBytes(streams: number): number {
+  return (1 + streams) * LINE_BYTES;
 }
 
 // The drain lock.
@@ -167,6 +186,14 @@ export function awaitFlights(board: LogBoard, stream: number, block: number): bo
     if (!awaitLanding(board, other, word)) return false;
   }
   return true;
+}
+
+/** Whether some thread has taken records out of a journal that are not in their file yet. */
+export function hasFlights({ words, streams }: LogBoard): boolean {
+  for (let stream = 0; stream < streams; stream += 1) {
+    if (Atomics.load(words, wordsOf(stream) + IN_FLIGHT) !== NO_BLOCK) return true;
+  }
+  return false;
 }
 
 function awaitLanding(board: LogBoard, stream: number, word: number): boolean {

@@ -7,6 +7,7 @@
  * not worth the second write of every byte. A failed sync is never tried again: what the kernel has dropped it forgets.
  */
 import { LOG_SYNC_DELAYED_MS, LOG_SYNC_MS } from '../config/limits.ts';
+import { recordValue } from '../metrics/histogram.ts';
 import {
   isLogBroken,
   LOG_BYTES_UNSYNCED,
@@ -22,6 +23,8 @@ import {
 import { isAwaitedElsewhere, isSyncAwaited, settleCommits, tellOthers } from './log-commit.ts';
 import { breakWriter, closeSegment, isAlways, type LogWriter, type RunningSync } from './log-stream.ts';
 import type { Storage } from './storage-types.ts';
+
+const NS_PER_MS = 1e6;
 
 /** Begins a sync if there is something to sync and none runs. Segments go one after the other, the oldest first. */
 export function startSync(writer: LogWriter): void {
@@ -159,10 +162,11 @@ function noteDelay(writer: LogWriter, running: RunningSync, nowMs: number): void
 }
 
 function noteDuration(writer: LogWriter): void {
-  const { numbers } = writer.board;
+  const { numbers, syncs } = writer.board;
   const at = writer.numbersAt;
   const tookMs = writer.clock.monotonicMs() - writer.syncStartedMs;
   numbers[at + LOG_SYNCS] += 1;
   numbers[at + LOG_SYNC_MS_LAST] = tookMs;
   numbers[at + LOG_SYNC_MS_MAX] = Math.max(tookMs, numbers[at + LOG_SYNC_MS_MAX]);
+  recordValue(syncs[writer.stream], tookMs * NS_PER_MS);
 }

@@ -76,6 +76,14 @@ export function recordValue(histogram: Float64Array, value: number): void {
   if (counted > histogram[MAX]) histogram[MAX] = counted;
 }
 
+/** Counts the same value `times` times, in the histogram that begins at the word `offset` of `words`. */
+export function recordTimes(words: Float64Array, offset: number, value: number, times: number): void {
+  const counted = value > 0 ? value : 0;
+  words[offset + BUCKETS + bucketOf(counted)] += times;
+  words[offset + SUM] += counted * times;
+  if (counted > words[offset + MAX]) words[offset + MAX] = counted;
+}
+
 /**
  * The value that a share `quantile` (0 to 1) of the recorded ones do not exceed, within 1/32; 0 when there are none.
  * 1 gives the exact maximum. Cost: two passes over the buckets, a few microseconds.
@@ -89,6 +97,16 @@ export function quantileOf(histogram: Float64Array, quantile: number): number {
   return Math.min(middleOfBucket(bucket), histogram[MAX]);
 }
 
+/** How many of the recorded values are below 2^`bits` (4 to 43): exact. */
+export function countBelowPower(histogram: Float64Array, bits: number): number {
+  return countBelow(histogram, firstBucketOfPower(bits));
+}
+
+/** How many values were recorded. */
+export function recordedCount(histogram: Float64Array): number {
+  return countBelow(histogram, BUCKET_COUNT);
+}
+
 /** Adds what `source` holds to `target`. */
 export function mergeHistogram(target: Float64Array, source: Float64Array): void {
   const max = Math.max(target[MAX], source[MAX]);
@@ -96,22 +114,65 @@ export function mergeHistogram(target: Float64Array, source: Float64Array): void
   target[MAX] = max;
 }
 
-/** A plain record of a histogram, from one copy of it, so that its numbers agree though the writer goes on. */
+/**
+ * Adds to `target` what was recorded in `source` since `seen` was last made like it, and makes it so again: quantiles of a
+ * stretch of time, from a histogram that only grows. Where `source` was emptied meanwhile, what it holds is new. The maximum
+ * of the stretch is exact where it is the greatest ever, else the upper end of its bucket. About a microsecond, and nothing
+ * where nothing was recorded: whatever is adds to the sum or to the first bucket.
+ */
+export function drainHistogram(target: Float64Array, source: Float64Array, seen: Float64Array): void {
+  if (source[SUM] === seen[SUM] && source[BUCKETS] === seen[BUCKETS]) return;
+  const maxBefore = seen[MAX];
+  let highest = -1;
+  for (let word = BUCKETS; word < HISTOGRAM_WORDS; word++) {
+    const count = source[word];
+    const before = seen[word];
+    if (count === before) continue;
+    target[word] += count > before ? count - before : count;
+    if (count > 0) highest = word - BUCKETS;
+    seen[word] = count;
+  }
+  const sum = source[SUM];
+  target[SUM] += sum >= seen[SUM] ? sum - seen[SUM] : sum;
+  seen[SUM] = sum;
+  seen[MAX] = source[MAX];
+  if (highest < 0) return;
+  const isRecord = seen[MAX] !== maxBefore || highest === OVERFLOW_BUCKET;
+  const max = isRecord ? seen[MAX] : Math.min(seen[MAX], lastOfBucket(highest));
+  target[MAX] = Math.max(target[MAX], max);
+}
+
+/**
+ * A plain record of a histogram, from one copy of it, so that its numbers agree though the writer goes on. A few microseconds:
+ * the copy is turned into running totals once, because a reading of the server reads hundreds of histograms.
+ */
 export function readHistogram(histogram: Float64Array): HistogramReading {
-  const copy = Float64Array.from(histogram);
+  const totals = histogram.slice();
+  for (let word = BUCKETS + 1; word < HISTOGRAM_WORDS; word++) totals[word] += totals[word - 1];
+  const count = totals[HISTOGRAM_WORDS - 1];
   const below = [];
   for (let bits = BOUND_BITS_MIN; bits <= BOUND_BITS_MAX; bits += BOUND_BITS_STEP) {
-    below.push({ bound: 2 ** bits, count: countBelow(copy, firstBucketOfPower(bits)) });
+    below.push({ bound: 2 ** bits, count: totals[BUCKETS + firstBucketOfPower(bits) - 1] });
   }
   return {
-    count: countBelow(copy, BUCKET_COUNT),
-    sum: copy[SUM],
-    max: copy[MAX],
-    p50: quantileOf(copy, 0.5),
-    p99: quantileOf(copy, 0.99),
-    p999: quantileOf(copy, 0.999),
+    count,
+    sum: totals[SUM],
+    max: totals[MAX],
+    p50: quantileOfTotals(totals, 0.5),
+    p99: quantileOfTotals(totals, 0.99),
+    p999: quantileOfTotals(totals, 0.999),
     below,
   };
+}
+
+/** As `quantileOf`, of a histogram whose buckets hold the counts of all buckets up to them. */
+function quantileOfTotals(totals: Float64Array, quantile: number): number {
+  const count = totals[HISTOGRAM_WORDS - 1];
+  if (count === 0) return totals[MAX];
+  const rank = Math.ceil(quantile * count);
+  let bucket = 0;
+  while (totals[BUCKETS + bucket] < rank) bucket++;
+  return bucket === OVERFLOW_BUCKET ? totals[MAX] : Math.min(middleOfBucket(bucket), totals[MAX]);
 }
 
 function bucketOf(value: number): number {
@@ -138,6 +199,13 @@ function middleOfBucket(bucket: number): number {
   const width = 2 ** (Math.floor(bucket / SUB_BUCKETS) - 1);
   const lowest = (SUB_BUCKETS + (bucket % SUB_BUCKETS)) * width;
   return lowest + (width - 1) / 2;
+}
+
+/** The largest integer that a bucket takes. */
+function lastOfBucket(bucket: number): number {
+  if (bucket < SUB_BUCKETS) return bucket;
+  const width = 2 ** (Math.floor(bucket / SUB_BUCKETS) - 1);
+  return (SUB_BUCKETS + (bucket % SUB_BUCKETS) + 1) * width - 1;
 }
 
 function countBelow(histogram: Float64Array, bucketEnd: number): number {

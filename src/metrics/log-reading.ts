@@ -4,6 +4,8 @@
  * Types only; any thread.
  */
 
+import type { HistogramReading } from './histogram.ts';
+
 /** A stream is what one worker writes. The counts since the start of the process. */
 type LogStreamReading = {
   readonly bytesWritten: number;
@@ -14,6 +16,8 @@ type LogStreamReading = {
   readonly syncsDelayed: number;
   readonly syncMsLast: number;
   readonly syncMsMax: number;
+  /** How long the syncs took. */
+  readonly syncNs: HistogramReading;
   /** Bytes that were written and may not be on the disk yet. */
   readonly unsyncedBytes: number;
   readonly writesFailed: number;

@@ -3,14 +3,16 @@
  *
  * A thread's section of counters is one row of float64 words:
  *
- *   0                    COUNTER_COUNT            COUNTER_COUNT + COMMANDS_MAX
- *  ┌────────────────────┬─────────────────────────┐
- *  │ one word a counter │ calls of each command   │
- *  └────────────────────┴─────────────────────────┘
+ *   0              COMMAND_CALLS     COMMAND_REJECTED   COMMAND_FAILED    COMMAND_NS       ERROR_COUNTS
+ *  ┌──────────────┬─────────────────┬──────────────────┬─────────────────┬────────────────┬──────────────────┐
+ *  │ one word a   │ calls of each   │ refusals of each │ failed calls    │ time in each   │ error replies of │
+ *  │ counter      │ command         │                  │ of each         │                │ each prefix      │
+ *  └──────────────┴─────────────────┴──────────────────┴─────────────────┴────────────────┴──────────────────┘
  *
  * Names follow the Prometheus practice: base units, the unit in the name, `_total` on what only grows.
  */
 import { assert } from '../base/assert.ts';
+import { ERROR_PREFIXES } from './error-prefixes.ts';
 
 export const CONNECTIONS_ACCEPTED = 0;
 export const CONNECTIONS_CLOSED = 1;
@@ -31,15 +33,25 @@ export const READS = 14;
 export const WRITES = 15;
 const COUNTER_COUNT = 16;
 
-/** The calls of command `id` are counted in the word `COMMAND_CALLS + id`, for ids below `COMMANDS_MAX`. */
-export const COMMAND_CALLS = COUNTER_COUNT;
+/** What is counted of command `id` lies in the words `COMMAND_CALLS + id` and so on, for ids below `COMMANDS_MAX`. */
 export const COMMANDS_MAX = 512;
-export const SECTION_COUNTERS = COMMAND_CALLS + COMMANDS_MAX;
+/** How often it was executed, with whatever outcome. */
+export const COMMAND_CALLS = COUNTER_COUNT;
+/** How often it was refused before it was executed. */
+export const COMMAND_REJECTED = COMMAND_CALLS + COMMANDS_MAX;
+/** How often it was executed and answered an error. */
+export const COMMAND_FAILED = COMMAND_REJECTED + COMMANDS_MAX;
+/** How many nanoseconds its executions took in all. */
+export const COMMAND_NS = COMMAND_FAILED + COMMANDS_MAX;
+/** Error replies by what they begin with, in the order of ERROR_PREFIXES. */
+export const ERROR_COUNTS = COMMAND_NS + COMMANDS_MAX;
+export const SECTION_COUNTERS = ERROR_COUNTS + ERROR_PREFIXES.length;
 
-type MetricType = 'counter' | 'gauge' | 'histogram';
+/** A summary is told without quantiles: a sum and a count. */
+type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary';
 
 /** The unit that the name carries; '' for a plain count. */
-type MetricUnit = 'bytes' | 'seconds' | '';
+type MetricUnit = 'bytes' | 'seconds' | 'ratio' | '';
 
 /** One family of the Prometheus text. `help` is one line of prose. */
 export type Metric = { name: string; type: MetricType; unit: MetricUnit; help: string };
@@ -177,13 +189,6 @@ export const COUNTER_METRICS = [
 ] as const satisfies readonly (Metric & { index: number; field: string })[];
 
 export type CounterField = (typeof COUNTER_METRICS)[number]['field'];
-
-export const COMMAND_CALLS_METRIC: Metric = {
-  name: 'distcache_command_calls_total',
-  type: 'counter',
-  unit: '',
-  help: 'Calls of each command since start; commands that were never called are left out.',
-};
 
 assert(
   COUNTER_METRICS.length === COUNTER_COUNT && COUNTER_METRICS.every((metric, at) => metric.index === at),

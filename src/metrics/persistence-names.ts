@@ -169,6 +169,13 @@ export const BREAKER_STATE_METRIC: Metric = {
   help: 'The state of the circuit breaker of the log: 1 for the one that it is in, 0 for the others.',
 };
 
+export const SYNC_METRIC: Metric = {
+  name: 'distcache_log_sync_seconds',
+  type: 'histogram',
+  unit: 'seconds',
+  help: 'How long syncs of the log took.',
+};
+
 /** By the number that a state has in the reading. */
 export const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 

@@ -3,13 +3,31 @@
  * page are written from, so that they never disagree. Owns nothing; any thread that has the counters takes one.
  */
 import { sumCounter } from './counters.ts';
-import type { HistogramReading } from './histogram.ts';
+import { type ErrorReading, readErrors } from './error-counts.ts';
+import { type HistogramReading, readHistogram } from './histogram.ts';
+import {
+  COMMANDS_TOGETHER_HISTOGRAM,
+  commandLatencies,
+  LOOP_DELAYS_HISTOGRAM,
+  latenciesOf,
+  sumLatencies,
+  TURNS_HISTOGRAM,
+} from './latencies.ts';
 import type { LogReading } from './log-reading.ts';
-import { COMMAND_CALLS, COUNTER_METRICS, type CounterField } from './names.ts';
+import {
+  COMMAND_CALLS,
+  COMMAND_FAILED,
+  COMMAND_NS,
+  COMMAND_REJECTED,
+  COUNTER_METRICS,
+  type CounterField,
+} from './names.ts';
 import type { PersistenceReading } from './persistence-reading.ts';
 import type { RatesReading } from './rates.ts';
 
-/** What a shard tells of itself. Times in ms but for `lockHoldNs`; the counts since start. */
+const NS_PER_SECOND = 1e9;
+
+/** What a shard tells of itself; the counts since start. */
 export type ShardReading = {
   index: number;
   keys: number;
@@ -23,6 +41,8 @@ export type ShardReading = {
   /** Bytes of both arenas up to their last used block, and those of them that are free. */
   arenaBytes: number;
   freeBlocksBytes: number;
+  /** Bytes of the arenas for each used one: 1 at best. */
+  fragmentation: number;
   evictedKeys: number;
   expiredKeys: number;
   /** How late the last key was expired after its deadline, and the latest ever. */
@@ -35,10 +55,15 @@ export type ShardReading = {
   /** Times that the shard was rebuilt after a thread died in it. */
   repairs: number;
   lockWaits: number;
+  /** How long threads waited, in all these times. */
+  lockWaitNs: number;
   /** Bytes of the records that are still to be written to the log. */
   pendingLogBytes: number;
   /** Of the holds that were timed; here `below` includes its bound. */
   lockHoldNs: HistogramReading;
+  /** For how long what was evicted had not been used. */
+  evictedIdleSeconds: HistogramReading;
+  evictedIdleSecondsLast: number;
   /** By database number. */
   databases: readonly DatabaseReading[];
 };
@@ -57,10 +82,27 @@ type ProcessReading = {
 
 type CounterReading = Record<CounterField, number>;
 
-type CommandReading = { name: string; calls: number };
+type CommandReading = {
+  name: string;
+  /** How often it was executed, and of these how often it answered an error. */
+  calls: number;
+  failed: number;
+  /** How often it was refused before it was executed. */
+  rejected: number;
+  /** What its executions took in all. */
+  seconds: number;
+  /** Of the executions while latency-tracking was on. */
+  latencyNs: HistogramReading;
+};
+
+/** How the event loop of a worker fares. */
+type WorkerReading = { index: number; turnNs: HistogramReading; loopDelayNs: HistogramReading };
 
 /** All shards together; the lags are those of the latest shard. */
-type KeyspaceReading = Omit<ShardReading, 'index' | 'lockHoldNs' | 'databases'>;
+type KeyspaceReading = Omit<
+  ShardReading,
+  'index' | 'lockHoldNs' | 'evictedIdleSeconds' | 'evictedIdleSecondsLast' | 'databases'
+>;
 
 export type Reading = {
   takenAtMs: number;
@@ -71,8 +113,13 @@ export type Reading = {
   totals: CounterReading;
   /** By thread: 0 is the main thread, 1 + i is worker i. */
   threads: CounterReading[];
-  /** Commands that were called, in the order of their ids. */
+  workers: WorkerReading[];
+  /** Commands that were called or refused, in the order of their ids. */
   commands: CommandReading[];
+  /** Executions of all commands together. */
+  latencyNs: HistogramReading;
+  /** Error replies by what they begin with; only what there has been. */
+  errors: ErrorReading[];
   keyspace: KeyspaceReading;
   databases: DatabaseReading[];
   shards: readonly ShardReading[];
@@ -81,22 +128,26 @@ export type Reading = {
   log: LogReading;
 };
 
-/** Where the numbers come from; `counters` by thread, `commandNames` by command id. */
+/** Where the numbers come from; `counters` and `latencies` by thread, `commandNames` by command id. */
 export type ReadingSources = {
   nowMs: number;
   server: ServerReading;
   process: ProcessReading;
   rates: RatesReading;
   counters: readonly Float64Array[];
+  latencies: readonly Float64Array[];
   commandNames: readonly string[];
   shards: readonly ShardReading[];
   persistence: PersistenceReading;
   log: LogReading;
 };
 
-/** Sums the threads' counters and the shards into one record. Off the hot path: some ten microseconds per thread. */
+/**
+ * Sums the threads' counters and histograms and the shards into one record. Off the hot path: some ten microseconds for each
+ * thread, each command that was called, and each worker that called it.
+ */
 export function takeReading(sources: ReadingSources): Reading {
-  const { nowMs, server, process, rates, counters, shards } = sources;
+  const { nowMs, server, process, rates, counters, latencies, shards } = sources;
   return {
     takenAtMs: nowMs,
     uptimeSeconds: Math.max(0, Math.floor((nowMs - server.startedAtMs) / 1000)),
@@ -105,7 +156,10 @@ export function takeReading(sources: ReadingSources): Reading {
     rates,
     totals: readCounters(counters),
     threads: counters.map((thread) => readCounters([thread])),
-    commands: readCommands(counters, sources.commandNames),
+    workers: latencies.slice(1).map(readWorker),
+    commands: readCommands(sources),
+    latencyNs: readHistogram(sumLatencies(latencies, COMMANDS_TOGETHER_HISTOGRAM)),
+    errors: readErrors(counters),
     keyspace: sumShards(shards),
     databases: sumDatabases(shards),
     shards,
@@ -120,9 +174,24 @@ function readCounters(threads: readonly Float64Array[]): CounterReading {
   return reading;
 }
 
-function readCommands(threads: readonly Float64Array[], names: readonly string[]): CommandReading[] {
-  const commands = names.map((name, id) => ({ name, calls: sumCounter(threads, COMMAND_CALLS + id) }));
-  return commands.filter((command) => command.calls > 0);
+function readWorker(latencies: Float64Array, index: number): WorkerReading {
+  return {
+    index,
+    turnNs: readHistogram(latenciesOf(latencies, TURNS_HISTOGRAM)),
+    loopDelayNs: readHistogram(latenciesOf(latencies, LOOP_DELAYS_HISTOGRAM)),
+  };
+}
+
+function readCommands({ counters, latencies, commandNames }: ReadingSources): CommandReading[] {
+  return commandNames.flatMap((name, id): CommandReading[] => {
+    const calls = sumCounter(counters, COMMAND_CALLS + id);
+    const rejected = sumCounter(counters, COMMAND_REJECTED + id);
+    if (calls === 0 && rejected === 0) return [];
+    const failed = sumCounter(counters, COMMAND_FAILED + id);
+    const seconds = sumCounter(counters, COMMAND_NS + id) / NS_PER_SECOND;
+    const latencyNs = readHistogram(commandLatencies(counters, latencies, id));
+    return [{ name, calls, failed, rejected, seconds, latencyNs }];
+  });
 }
 
 function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
@@ -137,6 +206,10 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
     indexBytes: sum((shard) => shard.indexBytes),
     arenaBytes: sum((shard) => shard.arenaBytes),
     freeBlocksBytes: sum((shard) => shard.freeBlocksBytes),
+    fragmentation: fragmentationOf(
+      sum((shard) => shard.arenaBytes),
+      sum((shard) => shard.usedBytes),
+    ),
     evictedKeys: sum((shard) => shard.evictedKeys),
     expiredKeys: sum((shard) => shard.expiredKeys),
     expiryLagMs: shards.reduce((latest, shard) => Math.max(latest, shard.expiryLagMs), 0),
@@ -145,8 +218,14 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
     compactedEntries: sum((shard) => shard.compactedEntries),
     repairs: sum((shard) => shard.repairs),
     lockWaits: sum((shard) => shard.lockWaits),
+    lockWaitNs: sum((shard) => shard.lockWaitNs),
     pendingLogBytes: sum((shard) => shard.pendingLogBytes),
   };
+}
+
+/** Bytes of arenas for each used one; 1 where nothing is used. */
+export function fragmentationOf(arenaBytes: number, usedBytes: number): number {
+  return usedBytes === 0 ? 1 : Math.max(1, arenaBytes / usedBytes);
 }
 
 function sumDatabases(shards: readonly ShardReading[]): DatabaseReading[] {

@@ -74,6 +74,14 @@ export const SHARD_METRICS = [
     help: 'Bytes of the arenas that lie free before their last used block.',
   },
   {
+    field: 'fragmentation',
+    name: 'distcache_shard_fragmentation_ratio',
+    type: 'gauge',
+    unit: 'ratio',
+    scale: 1,
+    help: 'Bytes of the arenas up to their last used block for each byte in use: 1 at best.',
+  },
+  {
     field: 'evictedKeys',
     name: 'distcache_shard_evicted_keys_total',
     type: 'counter',
@@ -138,6 +146,14 @@ export const SHARD_METRICS = [
     help: 'Times a thread found the lock of the shard taken.',
   },
   {
+    field: 'lockWaitNs',
+    name: 'distcache_shard_lock_wait_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    scale: NS_TO_SECONDS,
+    help: 'How long threads waited for the lock of the shard when they found it taken.',
+  },
+  {
     field: 'pendingLogBytes',
     name: 'distcache_shard_pending_log_bytes',
     type: 'gauge',
@@ -159,6 +175,20 @@ export const LOCK_HOLD_MAX_METRIC: Metric = {
   type: 'gauge',
   unit: 'seconds',
   help: 'The longest hold of the lock of the shard, of those that were timed.',
+};
+
+export const EVICTED_IDLE_METRIC: Metric = {
+  name: 'distcache_evicted_idle_seconds',
+  type: 'histogram',
+  unit: 'seconds',
+  help: 'For how long what was evicted had not been used, all shards.',
+};
+
+export const SHARD_EVICTED_IDLE_METRIC: Metric = {
+  name: 'distcache_shard_evicted_idle_seconds',
+  type: 'summary',
+  unit: 'seconds',
+  help: 'For how long what the shard evicted had not been used.',
 };
 
 export const DATABASE_METRICS = [

@@ -12,6 +12,11 @@ import {
   CELL_BYTES,
   COMPACTED_ENTRIES,
   DATABASES,
+  EVICTED_IDLE_BUCKET_COUNT,
+  EVICTED_IDLE_BUCKETS,
+  EVICTED_IDLE_SECONDS_LAST,
+  EVICTED_IDLE_SECONDS_MAX,
+  EVICTED_IDLE_SECONDS_SUM,
   EVICTED_KEYS,
   EXPIRED_KEYS,
   EXPIRING_LIVE,
@@ -26,17 +31,45 @@ import {
   KEYS_LIVE,
   LIMIT_BYTES,
   LOCK_CONTENTIONS,
+  LOCK_WAITED_NS,
   LSN,
   REPAIRS,
 } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { HistogramReading } from './histogram.ts';
-import type { ShardReading } from './reading.ts';
+import { fragmentationOf, type ShardReading } from './reading.ts';
 
-/** The bounds of the histogram are every second power of two from here to there: 64 ns to 4.3 s. */
-const BOUND_BITS_MIN = 6;
-const BOUND_BITS_MAX = 32;
+/** A histogram by powers of two: where it lies, and which of them the bounds of its reading are. */
+type PowerHistogram = {
+  readonly buckets: number;
+  readonly bucketCount: number;
+  readonly sum: number;
+  readonly max: number;
+  readonly boundBitsMin: number;
+  readonly boundBitsMax: number;
+};
+
 const BOUND_BITS_STEP = 2;
+
+/** From 64 ns to 4.3 s. */
+const HOLDS: PowerHistogram = {
+  buckets: HOLD_BUCKETS,
+  bucketCount: HOLD_BUCKET_COUNT,
+  sum: HOLD_SUM_NS,
+  max: HOLD_MAX_NS,
+  boundBitsMin: 6,
+  boundBitsMax: 32,
+};
+
+/** From a second to 48 days. */
+const EVICTED_IDLE: PowerHistogram = {
+  buckets: EVICTED_IDLE_BUCKETS,
+  bucketCount: EVICTED_IDLE_BUCKET_COUNT,
+  sum: EVICTED_IDLE_SECONDS_SUM,
+  max: EVICTED_IDLE_SECONDS_MAX,
+  boundBitsMin: 0,
+  boundBitsMax: 22,
+};
 
 export function readShard(shard: Shard): ShardReading {
   const { control, numbers, entries, groups } = shard;
@@ -52,6 +85,7 @@ export function readShard(shard: Shard): ShardReading {
     indexBytes: usedCells(groups) * CELL_BYTES,
     arenaBytes,
     freeBlocksBytes: Math.max(0, arenaBytes - used),
+    fragmentation: fragmentationOf(arenaBytes, used),
     evictedKeys: numbers[EVICTED_KEYS],
     expiredKeys: numbers[EXPIRED_KEYS],
     expiryLagMs: numbers[EXPIRY_LAG_MS],
@@ -60,8 +94,11 @@ export function readShard(shard: Shard): ShardReading {
     compactedEntries: numbers[COMPACTED_ENTRIES],
     repairs: control[REPAIRS],
     lockWaits: numbers[LOCK_CONTENTIONS],
+    lockWaitNs: numbers[LOCK_WAITED_NS],
     pendingLogBytes: pendingBytes(shard),
-    lockHoldNs: readHolds(numbers),
+    lockHoldNs: readPowers(numbers, HOLDS),
+    evictedIdleSeconds: readPowers(numbers, EVICTED_IDLE),
+    evictedIdleSecondsLast: numbers[EVICTED_IDLE_SECONDS_LAST],
     databases: Array.from({ length: control[DATABASES] }, (_, database) => ({
       keys: keyCount(shard, database),
       expiring: expiringCount(shard, database),
@@ -77,29 +114,35 @@ export function resetShardTotals(shard: Shard): void {
     EXPIRED_KEYS,
     EXPIRY_LAG_MS_MAX,
     LOCK_CONTENTIONS,
+    LOCK_WAITED_NS,
     COMPACTED_ENTRIES,
     HOLD_COUNT,
     HOLD_SUM_NS,
     HOLD_MAX_NS,
+    EVICTED_IDLE_SECONDS_LAST,
+    EVICTED_IDLE_SECONDS_MAX,
+    EVICTED_IDLE_SECONDS_SUM,
   ]) {
     numbers[total] = 0;
   }
   numbers.fill(0, HOLD_BUCKETS, HOLD_BUCKETS + HOLD_BUCKET_COUNT);
+  numbers.fill(0, EVICTED_IDLE_BUCKETS, EVICTED_IDLE_BUCKETS + EVICTED_IDLE_BUCKET_COUNT);
 }
 
-/** Bucket b holds the times above 2^(b-1) and up to 2^b ns, so a quantile is told as at most twice what it is. */
-function readHolds(numbers: Float64Array): HistogramReading {
-  const buckets = numbers.slice(HOLD_BUCKETS, HOLD_BUCKETS + HOLD_BUCKET_COUNT);
-  const count = countUpTo(buckets, HOLD_BUCKET_COUNT - 1);
-  const max = numbers[HOLD_MAX_NS];
+/** Bucket b holds the values from 2^(b-1) to 2^b, so a quantile is told as at most twice what it is. */
+function readPowers(numbers: Float64Array, histogram: PowerHistogram): HistogramReading {
+  const { bucketCount, boundBitsMin, boundBitsMax } = histogram;
+  const buckets = numbers.slice(histogram.buckets, histogram.buckets + bucketCount);
+  const count = countUpTo(buckets, bucketCount - 1);
+  const max = numbers[histogram.max];
   const below = [];
-  for (let bits = BOUND_BITS_MIN; bits <= BOUND_BITS_MAX; bits += BOUND_BITS_STEP) {
+  for (let bits = boundBitsMin; bits <= boundBitsMax; bits += BOUND_BITS_STEP) {
     below.push({ bound: 2 ** bits, count: countUpTo(buckets, bits) });
   }
   const quantile = (share: number) => Math.min(max, boundOfRank(buckets, Math.ceil(share * count)));
   return {
     count,
-    sum: numbers[HOLD_SUM_NS],
+    sum: numbers[histogram.sum],
     max,
     p50: quantile(0.5),
     p99: quantile(0.99),

@@ -6,15 +6,10 @@
  * stretch of it is its own, and output.ts sends that when all sockets of this pass of the loop have been read.
  */
 import { Buffer } from 'node:buffer';
-import { executeCall } from '../commands/execute.ts';
-import {
-  type Deferred,
-  REPLY_OFF,
-  REPLY_ON,
-  REPLY_SKIP,
-  REPLY_SKIP_NEXT,
-  type Session,
-} from '../commands/session.ts';
+import { countIfError } from '../commands/error-replies.ts';
+import { executeInStretch } from '../commands/execute.ts';
+import { type Deferred, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT } from '../commands/session.ts';
+import { endStretch } from '../commands/timing.ts';
 import {
   QUERY_BUFFER_ANNOUNCED_BYTES_MAX,
   QUERY_BUFFER_BYTES_MAX,
@@ -25,7 +20,7 @@ import {
   TURN_OUTPUT_BYTES_MAX,
 } from '../config/limits.ts';
 import { BYTES_IN, PROTOCOL_ERRORS, READS } from '../metrics/names.ts';
-import { type ReplyWriter, writeError } from '../resp/reply-writer.ts';
+import { writeError } from '../resp/reply-writer.ts';
 import {
   createRequest,
   INCOMPLETE,
@@ -38,6 +33,7 @@ import {
   resetRequest,
 } from '../resp/request-parser.ts';
 import { cut, flushOutput, noteOutput, scheduleTurnEnd } from './output.ts';
+import { placeWaiting, pullPushes } from './push.ts';
 import type { Connection, Serving } from './serving.ts';
 
 /** Takes what was just read from the connection's socket. */
@@ -87,6 +83,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   const writesBefore = changes.writes;
   const shareEnd = Math.min(end, start + TURN_INPUT_BYTES_MAX);
   let isShareUsed = false;
+  let isCallWhole = true;
   let at = start;
   connection.isRunning = true;
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
@@ -94,6 +91,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     const request = connection.request ?? serving.request;
     bounds.authenticated = session.authenticated;
     const next = parseRequest(request, bytes, at, end, bounds);
+    isCallWhole = next >= 0 && request.count > 0;
     if (next < 0) {
       if (next !== INCOMPLETE) refuse(connection, request, next);
       break;
@@ -107,11 +105,13 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     call.nowMs = currentMs(serving);
     reply.protocol = session.protocol;
     const before = reply.length;
-    executeCall(call);
+    connection.replyStart = before;
+    executeInStretch(call);
     session.commandsProcessed += 1;
-    if (session.replyMode !== REPLY_ON) applyReplyMode(session, reply, before);
+    if (session.replyMode !== REPLY_ON) applyReplyMode(connection, before);
     isShareUsed = reply.length - outputStart > TURN_OUTPUT_BYTES_MAX;
   }
+  endStretch(call, isCallWhole);
   connection.isRunning = false;
   if (changes.writes !== writesBefore) connection.hasWritten = true;
   noteOutput(connection, outputStart, reply.length);
@@ -160,20 +160,25 @@ function resumeInput(connection: Connection): void {
   connection.socket.resume();
 }
 
-function applyReplyMode(session: Session, reply: ReplyWriter, before: number): void {
-  if (session.replyMode === REPLY_OFF) reply.length = before;
-  if (session.replyMode === REPLY_SKIP) {
-    reply.length = before;
-    session.replyMode = REPLY_ON;
+function applyReplyMode(connection: Connection, before: number): void {
+  const { serving, session } = connection;
+  if (session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP) {
+    serving.reply.length = before;
+    pullPushes(connection, before);
   }
+  if (session.replyMode === REPLY_SKIP) session.replyMode = REPLY_ON;
   if (session.replyMode === REPLY_SKIP_NEXT) session.replyMode = REPLY_SKIP;
 }
 
 /** Answers a protocol error and closes, as redis-server does. The half-read request may be the worker's common one. */
 function refuse(connection: Connection, request: Request, code: number): void {
   const { serving, session } = connection;
-  serving.engine.counters[PROTOCOL_ERRORS] += 1;
-  if (session.replyMode === REPLY_ON) writeError(serving.reply, `ERR ${protocolErrorText(code, request)}`);
+  const { engine, reply } = serving;
+  engine.counters[PROTOCOL_ERRORS] += 1;
+  const before = reply.length;
+  writeError(reply, `ERR ${protocolErrorText(code, request)}`);
+  countIfError(engine, reply, before);
+  if (session.replyMode !== REPLY_ON) reply.length = before;
   resetRequest(request);
   session.closing = true;
 }
@@ -183,6 +188,7 @@ export function deferOutput(connection: Connection): Deferred {
   const { session, serving } = connection;
   const isSkipped = session.replyMode === REPLY_SKIP || session.replyMode === REPLY_OFF;
   connection.suspensions += 1;
+  connection.deferrals += 1;
   let isResumed = false;
   return {
     resume: (write) => {
@@ -193,13 +199,17 @@ export function deferOutput(connection: Connection): Deferred {
       const before = reply.length;
       reply.protocol = session.protocol;
       write(reply);
+      countIfError(serving.engine, reply, before);
       if (isSkipped) reply.length = before;
+      connection.deferrals -= 1;
       if (connection.isRunning) {
+        placeWaiting(connection, reply.length);
         connection.suspensions -= 1;
         return;
       }
       session.lastActiveMs = currentMs(serving);
       noteOutput(connection, before, reply.length);
+      placeWaiting(connection, connection.outputEnd);
       proceed(connection);
     },
   };

@@ -7,27 +7,35 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import {
+  MONITOR_UNREAD_BYTES_MAX,
   OUTPUT_BUFFER_BYTES,
   OUTPUT_BUFFER_KEPT_BYTES_MAX,
   QUEUED_WRITE_OVERHEAD_BYTES,
 } from '../config/limits.ts';
+import { recordLatency, TURNS_HISTOGRAM } from '../metrics/latencies.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import { writeAtOnce } from './raw-socket.ts';
-import type { Connection, Serving, TurnLog } from './serving.ts';
+import type { Connection, Output, Serving, TurnLog } from './serving.ts';
 import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
+const NS_PER_MS = 1e6;
 
 /** Notes that `[start, end)` of the writer are replies of this connection, to be sent when the turn ends. */
 export function noteOutput(connection: Connection, start: number, end: number): void {
-  const { serving } = connection;
   if (end > start) {
     const isFirst = connection.outputEnd === connection.outputStart;
     assert(isFirst || connection.outputEnd === start, 'a connection has one stretch of the writer');
     if (isFirst) connection.outputStart = start;
     connection.outputEnd = end;
   }
-  if (connection.isDirty || (end === start && !connection.session.closing)) return;
+  if (end > start || connection.session.closing) noteDirty(connection);
+}
+
+/** Has something done about the connection when the turn ends. */
+export function noteDirty(connection: Connection): void {
+  const { serving } = connection;
+  if (connection.isDirty) return;
   connection.isDirty = true;
   serving.dirty.push(connection);
   scheduleTurnEnd(serving);
@@ -37,6 +45,7 @@ export function noteOutput(connection: Connection, start: number, end: number): 
 export function scheduleTurnEnd(serving: Serving): void {
   if (serving.isTurnEndDue) return;
   serving.isTurnEndDue = true;
+  serving.turnStartMs = serving.engine.timing.monotonicMs();
   setImmediate(endTurn, serving);
 }
 
@@ -46,6 +55,11 @@ export function scheduleTurnEnd(serving: Serving): void {
  */
 function sendOutput(connection: Connection): void {
   const { serving, outputStart, outputEnd } = connection;
+  if (connection.pushes !== undefined) {
+    sendPieces(connection, takeOutput(connection));
+    closeBehind(connection);
+    return;
+  }
   connection.outputStart = 0;
   connection.outputEnd = 0;
   if (outputEnd > outputStart) {
@@ -53,6 +67,36 @@ function sendOutput(connection: Connection): void {
     if (!isTaken) serving.isBufferGiven = true;
   }
   closeBehind(connection);
+}
+
+/** Takes what the connection has in this turn, in order: slices of the writer, and what is pushed before, between and behind them. */
+function takeOutput(connection: Connection): Output[] {
+  const { serving, outputStart, outputEnd, pushes } = connection;
+  const { bytes } = serving.reply;
+  const pieces: Output[] = [];
+  let from = outputStart;
+  for (const push of pushes ?? []) {
+    if (push.at > from) {
+      pieces.push({ bytes: bytes.subarray(from, push.at), isPush: false });
+      from = push.at;
+    }
+    pieces.push({ bytes: push.bytes, isPush: true });
+  }
+  if (outputEnd > from) pieces.push({ bytes: bytes.subarray(from, outputEnd), isPush: false });
+  connection.outputStart = 0;
+  connection.outputEnd = 0;
+  connection.pushes = undefined;
+  return pieces;
+}
+
+/** Writes pieces at once. One alone is no slice of the writer: it stays as it is. */
+function sendPieces(connection: Connection, pieces: readonly Output[]): void {
+  if (pieces.length === 0) return;
+  for (const { isPush, bytes } of pieces) if (isPush) connection.pushedBytes -= bytes.length;
+  sendBytes(
+    connection,
+    pieces.length === 1 ? pieces[0].bytes : Buffer.concat(pieces.map(({ bytes }) => bytes)),
+  );
 }
 
 /** Writes bytes to a socket; false when the kernel has not taken them all and they must stay as they are. */
@@ -86,17 +130,21 @@ function queueOutput(connection: Connection, replies: Buffer): boolean {
 }
 
 /** What a client has not read yet costs, in bytes. */
-export function unreadBytes({ socket, queuedWrites, directBytes }: Connection): number {
-  // Held replies are not the client's fault.
-  return directBytes + socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
+export function unreadBytes({ socket, queuedWrites, directBytes, pushedBytes }: Connection): number {
+  // Held replies are not the client's fault. Pushes come all the same, as long as they are held.
+  return directBytes + socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES + pushedBytes;
 }
 
 /** Ends the turn: every socket gets one write, and the writer is empty again. */
 export function endTurn(serving: Serving): void {
+  const { counters, timing } = serving.engine;
+  // A stop ends what may not have begun.
+  const startMs = serving.isTurnEndDue ? serving.turnStartMs : timing.monotonicMs();
   serving.isTurnEndDue = false;
-  serving.engine.counters[TURNS] += 1;
+  counters[TURNS] += 1;
   flushOutput(serving);
   serving.nowMs = 0;
+  recordLatency(timing.latencies, TURNS_HISTOGRAM, (timing.monotonicMs() - startMs) * NS_PER_MS, 1);
 }
 
 /** Writes the log, sends all replies that the writer holds, and empties it. Some replies may have to wait for the disk. */
@@ -126,25 +174,27 @@ export function flushOutput(serving: Serving): void {
  * for the commit of this very flush. The connection's next commands wait for those that are kept.
  */
 function holdOutput(connection: Connection, outcome: number): boolean {
-  const { serving, outputStart, outputEnd, hasWritten, held } = connection;
-  const replies = serving.reply.bytes.subarray(outputStart, outputEnd);
-  connection.outputStart = 0;
-  connection.outputEnd = 0;
+  const { serving, hasWritten, held } = connection;
   const hasFailed = hasWritten && outcome === TURN_FAILED;
-  const kept = hasFailed ? failedReplies(serving, replies) : Buffer.from(replies);
+  const keptOf = hasFailed ? failedReplies : copyReplies;
+  const kept = takeOutput(connection).map((output) => (output.isPush ? output : keptOf(serving, output)));
   const waits = hasWritten && outcome === TURN_WAITS;
   if (waits && serving.log !== undefined) connection.heldFor = serving.log.commits;
   if (held !== undefined) {
-    held.push(kept);
+    held.push(...kept);
   } else if (waits) {
-    connection.held = [kept];
+    connection.held = kept;
     connection.suspensions += 1;
     serving.log?.held.add(connection);
   } else {
-    sendBytes(connection, kept);
+    sendPieces(connection, kept);
     closeBehind(connection);
   }
   return waits;
+}
+
+function copyReplies(_serving: Serving, { bytes }: Output): Output {
+  return { bytes: Buffer.from(bytes), isPush: false };
 }
 
 /** Those that were held in this flush go on together, once the log is where it must be for them. O(all that are held). */
@@ -159,7 +209,7 @@ function awaitCommit(log: TurnLog): void {
 
 /** Lets the replies go that were held; nothing where none are. */
 export function releaseHeld(connection: Connection): void {
-  if (connection.held !== undefined) sendHeld(connection, Buffer.concat(connection.held));
+  if (connection.held !== undefined) sendHeld(connection, connection.held);
 }
 
 /** Lets all replies go that are held. */
@@ -170,16 +220,20 @@ export function releaseAllHeld(serving: Serving): void {
 /** The log has failed while replies were held: errors go in their place. */
 export function failHeld(serving: Serving): void {
   for (const connection of [...(serving.log?.held ?? [])]) {
-    sendHeld(connection, failedReplies(serving, Buffer.concat(connection.held ?? [])));
+    const held = connection.held ?? [];
+    sendHeld(
+      connection,
+      held.map((output) => (output.isPush ? output : failedReplies(serving, output))),
+    );
   }
 }
 
 /** May come in the middle of another connection's command: nothing is executed here, and the writer is left alone. */
-function sendHeld(connection: Connection, replies: Buffer): void {
+function sendHeld(connection: Connection, pieces: readonly Output[]): void {
   const { serving, session } = connection;
   connection.held = undefined;
   serving.log?.held.delete(connection);
-  sendBytes(connection, replies);
+  sendPieces(connection, pieces);
   // It was the disk that kept the client waiting.
   session.lastActiveMs = serving.engine.wallMs();
   // A reply that came later, and lies in the writer, closes when it leaves.
@@ -193,10 +247,10 @@ function closeBehind({ session, socket }: Connection): void {
 
 /** Closes a connection whose replies are not read: at once over the hard limit, over the soft one after its time. */
 export function checkOutputLimit(connection: Connection, nowMs: number): void {
-  const { hardBytes, softBytes, softSeconds } =
-    connection.serving.engine.config.clientOutputBufferLimit.normal;
+  const { serving, session } = connection;
+  const { hardBytes, softBytes, softSeconds } = serving.engine.config.clientOutputBufferLimit.normal;
   const bytes = unreadBytes(connection);
-  if (hardBytes > 0 && bytes > hardBytes) {
+  if ((hardBytes > 0 && bytes > hardBytes) || (session.isMonitor && bytes > MONITOR_UNREAD_BYTES_MAX)) {
     cut(connection, `${bytes} bytes of replies wait to be read, over client-output-buffer-limit`);
     return;
   }

@@ -24,6 +24,8 @@ export type TurnLog = {
   commits: number;
   /** Something of this turn could not be written. */
   hasFailed: boolean;
+  /** Changes of main that wait for the disk; each is told how that ended. */
+  readonly settling: Set<(isSafe: boolean) => void>;
 };
 
 export type Serving = {
@@ -42,6 +44,10 @@ export type Serving = {
   /** The wall clock, read at most once a turn; 0 when it has not been. */
   nowMs: number;
   isTurnEndDue: boolean;
+  /** When the turn began, by the monotonic clock; where an end is due. */
+  turnStartMs: number;
+  /** When the clockwork last ticked, by the monotonic clock. */
+  tickedMs: number;
   /** Part of the writer's buffer is still on its way to some kernel: it must not be written over. */
   isBufferGiven: boolean;
   /** A slice of housekeeping waits for its place behind the next reads. */
@@ -54,6 +60,12 @@ export type Serving = {
   nextClientNumber: number;
   readonly timers: NodeJS.Timeout[];
 };
+
+/** Bytes on their way to a client: replies to its commands, or what is sent besides (push.ts). */
+export type Output = { readonly bytes: Buffer; readonly isPush: boolean };
+
+/** A push of this turn, and before which byte of the worker's writer it goes out. */
+type Push = { readonly bytes: Buffer; at: number };
 
 export type Connection = {
   readonly serving: Serving;
@@ -74,11 +86,20 @@ export type Connection = {
   suspensions: number;
   /** Whether a command of this turn has changed something. */
   hasWritten: boolean;
-  /** Replies that wait for the log (turn-log.ts), in order. */
-  held: Buffer[] | undefined;
+  /** Replies that wait for the log (turn-log.ts), in order, and what is pushed between them. */
+  held: Output[] | undefined;
   /** The last commit that they wait for, by the count of `TurnLog.commits`. */
   heldFor: number;
   isRunning: boolean;
+  /** Where in the writer the reply of the command begins that runs. */
+  replyStart: number;
+  /** Replies that come later. */
+  deferrals: number;
+  /** What is pushed in this turn, in order; and what waits behind a reply that comes later. */
+  pushes: Push[] | undefined;
+  waitingPushes: Buffer[] | undefined;
+  /** Bytes that were pushed and are not sent yet, those among the held ones included. */
+  pushedBytes: number;
   /** Nothing is read, because commands wait and there are enough of them. */
   isInputPaused: boolean;
   /** The client has closed its side: no more input. */

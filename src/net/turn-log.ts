@@ -12,10 +12,11 @@ import { isLogTroubled, troubleErrno } from '../durability/log-board.ts';
 import { commitLater } from '../durability/log-commit.ts';
 import type { LogWriter } from '../durability/log-stream.ts';
 import { logTurn } from '../durability/log-writer.ts';
+import { countErrors } from '../metrics/error-counts.ts';
 import { countReplies } from '../resp/reply-count.ts';
 import { isDrainDue } from '../shard/journal.ts';
 import type { Shard } from '../shard/shard.ts';
-import type { Connection, Serving, TurnLog } from './serving.ts';
+import type { Connection, Output, Serving, TurnLog } from './serving.ts';
 
 /** What may become of the replies of this turn's writers: they leave, they wait for the disk, they become errors. */
 export const TURN_SAFE = 0;
@@ -24,7 +25,11 @@ export const TURN_FAILED = 2;
 
 /** From now on this worker writes what its turns change. `servesWithout`: whether it goes on when that fails. */
 export function attachLog(serving: Serving, writer: LogWriter, servesWithout: () => boolean): void {
-  serving.log = { writer, servesWithout, held: new Set(), commits: 1, hasFailed: false };
+  serving.log = {
+    ...{ writer, servesWithout, commits: 1, hasFailed: false },
+    held: new Set(),
+    settling: new Set(),
+  };
   serving.engine.drainLog = () => drainTouched(serving);
   serving.engine.whenSynced = (done) => {
     // What this very turn has changed is part of it.
@@ -37,6 +42,7 @@ export function attachLog(serving: Serving, writer: LogWriter, servesWithout: ()
 export function detachLog(serving: Serving, release: (connection: Connection) => void): void {
   const held = [...(serving.log?.held ?? [])];
   serving.log?.held.clear();
+  if (serving.log !== undefined) endSettling(serving.log, true);
   serving.log = undefined;
   serving.engine.drainLog = () => undefined;
   serving.engine.whenSynced = undefined;
@@ -59,12 +65,19 @@ export function noteHousekeeping(serving: Serving, shards: readonly Shard[]): vo
   for (const shard of shards) if (isDrainDue(shard)) noteTouched(serving.engine.changes, shard);
 }
 
-/** The replies of a turn that could not be logged, as so many errors. */
-export function failedReplies(serving: Serving, replies: Buffer): Buffer {
+/** Replies of a turn that could not be logged, as so many errors. */
+export function failedReplies(serving: Serving, { bytes }: Output): Output {
   const errno = serving.log === undefined ? 0 : troubleErrno(serving.log.writer.board);
   const cause = errno === 0 ? 'the log is broken' : systemErrorText(errno);
   const error = Buffer.from(`-MISCONF Errors writing to the AOF file: ${cause}\r\n`);
-  return Buffer.concat(new Array(countReplies(replies, 0, replies.length)).fill(error));
+  const count = countReplies(bytes, 0, bytes.length);
+  countErrors(serving.engine.counters, 'MISCONF', count);
+  return { bytes: Buffer.concat(new Array(count).fill(error)), isPush: false };
+}
+
+/** Tells those who wait for changes of main how that ended. */
+export function endSettling(log: TurnLog, isSafe: boolean): void {
+  for (const end of [...log.settling]) end(isSafe);
 }
 
 /** Calls `done` when what this worker has logged so far is as safe as the policy promises. */

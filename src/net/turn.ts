@@ -10,6 +10,8 @@ import type { Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import type { Engine } from '../commands/engine.ts';
 import '../commands/families.ts';
+import { endWatch, startWatch } from '../commands/latency-monitor.ts';
+import { endMonitoring } from '../commands/monitor.ts';
 import { findByName } from '../commands/registry.ts';
 import { REPLY_ON, type Session, type SessionConnection } from '../commands/session.ts';
 import {
@@ -20,6 +22,7 @@ import {
   READ_BUFFER_BYTES,
 } from '../config/limits.ts';
 import { syncNow } from '../durability/log-sync.ts';
+import { LOOP_DELAYS_HISTOGRAM, recordLatency } from '../metrics/latencies.ts';
 import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN, LIMIT_CUTS } from '../metrics/names.ts';
 import { GATE_LOADING, gateReasons } from '../resilience/gate.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
@@ -29,11 +32,13 @@ import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts
 import { ownsShard } from '../shard/shares.ts';
 import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
 import { checkOutputLimit, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
+import { pushOutput } from './push.ts';
 import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
 import { noteHousekeeping } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
+const NS_PER_MS = 1e6;
 
 /** Who has connected, as it is known at once. */
 type Peer = Pick<Session, 'address' | 'localAddress' | 'fileDescriptor' | 'isUnixSocket'>;
@@ -63,6 +68,7 @@ export function startServing(engine: Engine, generation: number): Serving {
       session: undefined as unknown as Session,
       reply,
       nowMs: 0,
+      isDeferred: false,
       shard: engine.shards[0],
     },
     connections: new Map(),
@@ -71,6 +77,8 @@ export function startServing(engine: Engine, generation: number): Serving {
     spare: undefined,
     nowMs: 0,
     isTurnEndDue: false,
+    turnStartMs: 0,
+    tickedMs: engine.timing.monotonicMs(),
     isBufferGiven: false,
     isHouseTurnDue: false,
     isStopping: false,
@@ -79,7 +87,7 @@ export function startServing(engine: Engine, generation: number): Serving {
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
-  serving.timers.push(setInterval(() => keepHouseTurn(serving), HOUSEKEEPING_MS));
+  serving.timers.push(setInterval(() => tick(serving), HOUSEKEEPING_MS));
   serving.timers.push(setInterval(() => checkConnections(serving), CONNECTION_CHECK_MS));
   for (const timer of serving.timers) timer.unref();
   scheduleRehearsal(serving, createRehearsal());
@@ -139,6 +147,7 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
     queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
     outputBytes: () => unreadBytes(connection),
+    push: (bytes) => pushOutput(connection, bytes),
   });
   const connection: Connection = {
     serving,
@@ -157,6 +166,11 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     held: undefined,
     heldFor: 0,
     isRunning: false,
+    replyStart: 0,
+    deferrals: 0,
+    pushes: undefined,
+    waitingPushes: undefined,
+    pushedBytes: 0,
     isInputPaused: false,
     inputEnded: false,
     isDestroyed: false,
@@ -192,6 +206,7 @@ function createSession(serving: Serving, peer: Peer, connection: SessionConnecti
     replyMode: REPLY_ON,
     noTouch: false,
     noEvict: false,
+    isMonitor: false,
     lastCommand: 'NULL',
     commandsProcessed: 0,
     bytesIn: 0,
@@ -211,10 +226,21 @@ function forget(connection: Connection): void {
   connection.isDestroyed = true;
   connection.pending = undefined;
   session.closing = true;
+  endMonitoring(serving.engine, session);
   serving.connections.delete(session.id);
   serving.engine.sessions.delete(session.id);
   serving.engine.counters[CONNECTIONS_CLOSED] += 1;
   serving.engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
+}
+
+/** The clockwork of the worker. That it comes late is how busy its event loop is. */
+function tick(serving: Serving): void {
+  const { latencies, monotonicMs } = serving.engine.timing;
+  const nowMs = monotonicMs();
+  const delayNs = Math.max(0, nowMs - serving.tickedMs - HOUSEKEEPING_MS) * NS_PER_MS;
+  serving.tickedMs = nowMs;
+  recordLatency(latencies, LOOP_DELAYS_HISTOGRAM, delayNs, 1);
+  keepHouseTurn(serving);
 }
 
 /**
@@ -225,8 +251,10 @@ function keepHouseTurn(serving: Serving): void {
   const { engine, ownShards } = serving;
   // More workers than shards: the others keep no house.
   if (ownShards.length === 0) return;
+  const watch = startWatch(engine);
   const endMs = ownShards[0].clock.monotonicMs() + HOUSEKEEPING_BURST_MS;
   keepShards(serving, endMs);
+  endWatch(engine, 'expire-cycle', watch);
   noteHousekeeping(serving, ownShards);
   if (engine.changes.count > 0) scheduleTurnEnd(serving);
 }
@@ -267,7 +295,8 @@ function checkConnections(serving: Serving): void {
   for (const connection of serving.connections.values()) {
     noteProgress(connection, nowMs);
     const idleMs = nowMs - connection.session.lastActiveMs;
-    if (config.timeout > 0 && idleMs > config.timeout * MS_PER_SECOND && connection.suspensions === 0) {
+    const mayIdle = config.timeout === 0 || connection.session.isMonitor || connection.suspensions > 0;
+    if (!mayIdle && idleMs > config.timeout * MS_PER_SECOND) {
       counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
     } else if (unreadBytes(connection) > 0) checkOutputLimit(connection, nowMs);

@@ -26,6 +26,7 @@ import {
 } from './layout.ts';
 
 const TWO_TO_32 = 2 ** 32;
+const INDEX_BYTES_PER_ENTRY = 8;
 
 /** The window of the arena in which the entry lies whole. Offsets below are offsets in this window. */
 export function entryBytes(arena: Arena, ref: number): Buffer {
@@ -64,6 +65,11 @@ export function valueOffset(arena: Arena, ref: number): number {
   const shape = arena.words[word + SHAPE];
   if ((shape & SHAPE_WIDE) !== 0) return entryOffset(ref) + WIDE_KEY_AT + arena.words[word + WIDE_KEY_LENGTH];
   return entryOffset(ref) + NARROW_KEY_AT + (shape & 0xff);
+}
+
+/** What the entry takes of the memory: its block, and its share of the index (table.ts), rounded up. */
+export function footprintBytes(arena: Arena, ref: number): number {
+  return blockCells(arena.words, ref) * CELL_BYTES + INDEX_BYTES_PER_ENTRY;
 }
 
 export function typeOf(arena: Arena, ref: number): number {

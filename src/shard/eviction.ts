@@ -14,7 +14,10 @@ import { pendingBytes } from './journal.ts';
 import {
   CELL_BYTES,
   COMPACTION_HAND,
-  EVICTED_IDLE_SECONDS,
+  EVICTED_IDLE_BUCKETS,
+  EVICTED_IDLE_SECONDS_LAST,
+  EVICTED_IDLE_SECONDS_MAX,
+  EVICTED_IDLE_SECONDS_SUM,
   EVICTED_KEYS,
   HEAD_ALL,
   HEAD_VOLATILE,
@@ -135,17 +138,24 @@ export function canEverHold(shard: Shard, bytes: number): boolean {
 
 /** Removes one entry by the policy; false when the policy finds none. */
 export function evictOne(shard: Shard, nowMs: number): boolean {
-  const { control, numbers } = shard;
-  if (control[KEYS_DOOMED] > 0) {
+  if (shard.control[KEYS_DOOMED] > 0) {
     drainDoomed(shard, 1);
     return true;
   }
   const victim = chooseVictim(shard, nowMs);
   if (victim === NONE) return false;
-  numbers[EVICTED_KEYS] += 1;
-  numbers[EVICTED_IDLE_SECONDS] = idleSeconds(shard, victim, nowMs);
+  noteEvicted(shard, idleSeconds(shard, victim, nowMs));
   removeEntry(shard, victim);
   return true;
+}
+
+/** Idle times have 24 bits, so that every one has a bucket. */
+function noteEvicted({ numbers }: Shard, idle: number): void {
+  numbers[EVICTED_KEYS] += 1;
+  numbers[EVICTED_IDLE_SECONDS_LAST] = idle;
+  numbers[EVICTED_IDLE_SECONDS_SUM] += idle;
+  if (idle > numbers[EVICTED_IDLE_SECONDS_MAX]) numbers[EVICTED_IDLE_SECONDS_MAX] = idle;
+  numbers[EVICTED_IDLE_BUCKETS + 32 - Math.clz32(idle)] += 1;
 }
 
 function hasRoom(shard: Shard, cells: number): boolean {

@@ -138,6 +138,7 @@ export const EVICTED_KEYS = 2;
 export const EXPIRED_KEYS = 3;
 export const EXPIRY_LAG_MS = 4;
 export const EXPIRY_LAG_MS_MAX = 5;
+export const EVICTED_IDLE_SECONDS_MAX = 6;
 export const LOCK_CONTENTIONS = 7;
 export const WHEEL_POSITIONS = 8;
 export const HOLD_STARTED_MS = 12;
@@ -145,10 +146,19 @@ export const HOLD_COUNT = 13;
 export const HOLD_SUM_NS = 14;
 export const HOLD_MAX_NS = 15;
 export const COMPACTED_ENTRIES = 16;
-export const EVICTED_IDLE_SECONDS = 18;
+export const LOCK_WAITED_NS = 17;
+export const EVICTED_IDLE_SECONDS_LAST = 18;
+export const EVICTED_IDLE_SECONDS_SUM = 19;
 export const HOLD_BUCKETS = 32;
 export const HOLD_BUCKET_COUNT = 40;
+/** Bucket b counts evicted entries that were idle for less than 2^b seconds, and not for less than half of that. */
+export const EVICTED_IDLE_BUCKETS = 72;
+export const EVICTED_IDLE_BUCKET_COUNT = 25;
 export const NUMBERS = 128;
 
 assert(WHEEL_POSITIONS + WHEEL_LEVELS <= HOLD_STARTED_MS, 'the wheel positions have their own numbers');
-assert(HOLD_BUCKETS + HOLD_BUCKET_COUNT <= NUMBERS, 'the histogram of lock holds fits');
+assert(
+  HOLD_BUCKETS + HOLD_BUCKET_COUNT <= EVICTED_IDLE_BUCKETS &&
+    EVICTED_IDLE_BUCKETS + EVICTED_IDLE_BUCKET_COUNT <= NUMBERS,
+  'the histograms of lock holds and of idle times fit',
+);

@@ -6,8 +6,10 @@
  * supervisor sees its id in the word, checks the shard and frees the lock (recover.ts). Several shards are taken in
  * ascending order; nobody awaits, calls back or enters the kernel while holding one, but for the naps.
  *
- * One hold in HOLD_SAMPLING is timed into a histogram of powers of two (nanoseconds).
+ * One hold in HOLD_SAMPLING is timed into a histogram of powers of two (nanoseconds). How long was waited for a
+ * lock that was taken is summed up.
  */
+import { ShardBusyError } from '../base/errors.ts';
 import { LOCK_NAP_MS, LOCK_SPINS_MAX } from '../config/limits.ts';
 import {
   HOLD_BUCKET_COUNT,
@@ -19,15 +21,21 @@ import {
   HOLD_SUM_NS,
   LOCK,
   LOCK_CONTENTIONS,
+  LOCK_WAITED_NS,
 } from './layout.ts';
 import type { Shard } from './shard.ts';
 
 const SLEEPERS = 1 << 30;
 const NS_PER_MS = 1e6;
 
-/** Takes the lock, however long it takes. Uncontended: one compare-exchange. */
+/**
+ * Takes the lock, however long it takes. Uncontended: one compare-exchange. On main, which must live to free a dead holder's,
+ * it throws a ShardBusyError after the shard's `lockWaitMs`.
+ */
 export function acquireShard(shard: Shard): void {
-  if (Atomics.compareExchange(shard.control, LOCK, 0, shard.threadId) !== 0) waitForShard(shard, Infinity);
+  if (Atomics.compareExchange(shard.control, LOCK, 0, shard.threadId) !== 0) {
+    if (!waitForShard(shard, shard.lockWaitMs)) throw new ShardBusyError(shard.index);
+  }
   shard.holdCountdown -= 1;
   if (shard.holdCountdown <= 0) beginHoldTiming(shard);
 }
@@ -36,6 +44,20 @@ export function acquireShard(shard: Shard): void {
 export function tryAcquireShard(shard: Shard, waitMs: number): boolean {
   if (Atomics.compareExchange(shard.control, LOCK, 0, shard.threadId) === 0) return true;
   return waitForShard(shard, waitMs);
+}
+
+/** Takes the locks of these shards, which are in ascending order: all of them, or where it throws none. */
+export function acquireShards(shards: readonly Shard[]): void {
+  let taken = 0;
+  try {
+    for (; taken < shards.length; taken += 1) acquireShard(shards[taken]);
+  } catch (error) {
+    while (taken > 0) {
+      taken -= 1;
+      releaseShard(shards[taken]);
+    }
+    throw error;
+  }
 }
 
 /** Gives the lock back, and wakes a sleeper if there is one. */
@@ -63,21 +85,21 @@ export function seizeShard(shard: Shard, deadThreadId: number): boolean {
 
 function waitForShard(shard: Shard, waitMs: number): boolean {
   const { control, threadId } = shard;
+  const startedMs = shard.clock.monotonicMs();
   for (let spin = 0; spin < LOCK_SPINS_MAX; spin += 1) {
     pause();
     if (Atomics.load(control, LOCK) === 0 && Atomics.compareExchange(control, LOCK, 0, threadId) === 0) {
-      shard.numbers[LOCK_CONTENTIONS] += 1;
+      noteWait(shard, startedMs);
       return true;
     }
   }
-  const startedMs = shard.clock.monotonicMs();
   let leftMs = waitMs;
   while (leftMs > 0) {
     const word = Atomics.load(control, LOCK);
     if (word === 0) {
       // Others may sleep too: whoever wakes takes the lock with the bit set, so that its release wakes the next.
       if (Atomics.compareExchange(control, LOCK, 0, threadId | SLEEPERS) === 0) {
-        shard.numbers[LOCK_CONTENTIONS] += 1;
+        noteWait(shard, startedMs);
         return true;
       }
       continue;
@@ -89,6 +111,12 @@ function waitForShard(shard: Shard, waitMs: number): boolean {
     }
   }
   return false;
+}
+
+/** The waiter has the lock now, so that it alone writes. */
+function noteWait({ numbers, clock }: Shard, startedMs: number): void {
+  numbers[LOCK_CONTENTIONS] += 1;
+  numbers[LOCK_WAITED_NS] += Math.max(0, clock.monotonicMs() - startedMs) * NS_PER_MS;
 }
 
 const pause: () => void = (Atomics as unknown as { pause?: () => void }).pause ?? (() => undefined);

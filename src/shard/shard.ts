@@ -64,6 +64,8 @@ export type Shard = {
   readonly entries: Arena;
   readonly groups: Arena;
   readonly journal: Journal;
+  /** How long this thread waits for the lock before it gives up: for ever on workers. */
+  lockWaitMs: number;
   holdCountdown: number;
   holdTimed: boolean;
 };
@@ -136,6 +138,7 @@ export function openShard(buffers: ShardBuffers, index: number, threadId: number
     entries: openArena(buffers.entries),
     groups: openArena(buffers.groups),
     journal: openJournal(buffers.journal),
+    lockWaitMs: Infinity,
     holdCountdown: 1,
     holdTimed: false,
   };

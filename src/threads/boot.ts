@@ -44,6 +44,10 @@ export type ProcessBoot = {
   readonly gate: SharedArrayBuffer;
   /** How far the log is (durability/log-board.ts), one stream per worker; it is there whether or not anything is logged. */
   readonly logBoard: SharedArrayBuffer;
+  /** The next number of an entry of the slow logs (metrics/slow-log.ts). */
+  readonly slowLogIds: SharedArrayBuffer;
+  /** The sampled accesses to keys on their way to main (metrics/access-ring.ts). */
+  readonly accesses: SharedArrayBuffer;
   /** How loading, snapshots and log stand (metrics/persistence.ts). */
   readonly persistence: SharedArrayBuffer;
   /** As it is when the worker starts: a replacement gets what CONFIG SET has made of it. */

@@ -93,10 +93,12 @@ export function publish(bus: Bus, topic: string, payload: unknown): void {
   for (const peer of bus.peers.values()) send(bus, peer, { kind: 'publication', topic, payload });
 }
 
-/** Tells one other thread; a thread that is not there (any more) hears nothing. */
-export function publishTo(bus: Bus, threadId: number, topic: string, payload: unknown): void {
+/** Tells one other thread; false where it is not there (any more) and hears nothing. */
+export function publishTo(bus: Bus, threadId: number, topic: string, payload: unknown): boolean {
   const peer = bus.peers.get(threadId);
-  if (peer !== undefined) send(bus, peer, { kind: 'publication', topic, payload });
+  if (peer === undefined) return false;
+  send(bus, peer, { kind: 'publication', topic, payload });
+  return true;
 }
 
 /**

@@ -25,5 +25,13 @@ export const TOPIC_LOG_RESET = 'log-reset';
 export const TOPIC_LOG_SEAL = 'log-seal';
 /** Worker to worker: commits may have come further. */
 export const TOPIC_LOG_PROGRESS = 'log-progress';
+/** Main to a worker, with a SettleRequest: write what main has changed. Reply: a SettleReply, once it is safe or cannot be. */
+export const TOPIC_LOG_SETTLE = 'log-settle';
 
 export type LogTroubleReport = { readonly kind: LogTrouble; readonly text: string; readonly errno: number };
+
+/** Shards with pending records; `isWrite` where main's replies tell of changes, and not only show what others have changed. */
+export type SettleRequest = { readonly shards: readonly number[]; readonly isWrite: boolean };
+
+/** Whether the changes are as safe as the policy promises; else the number (negative) of the disk's error, or 0. */
+export type SettleReply = { readonly isSafe: boolean; readonly errno: number };

@@ -3,14 +3,20 @@
  * form in which commands know them.
  */
 import type { Clock } from '../base/clock.ts';
+import { ShardBusyError } from '../base/errors.ts';
 import { createChanges } from '../commands/changes.ts';
 import type { Engine, EngineBus, EngineLog } from '../commands/engine.ts';
+import { createSampling } from '../commands/key-sampling.ts';
+import { createMonitoring } from '../commands/monitoring.ts';
+import { createTiming } from '../commands/timing.ts';
+import { MAIN_LOCK_PAUSE_MS, MAIN_LOCK_WAIT_MS } from '../config/limits.ts';
 import { openLogBoard } from '../durability/log-board.ts';
-import { readLog } from '../durability/log-statistics.ts';
-import { openCounters } from '../metrics/counters.ts';
+import { readLog, resetLogTotals } from '../durability/log-statistics.ts';
+import { openCounters, openLatencies } from '../metrics/counters.ts';
+import { createSlowLog } from '../metrics/slow-log.ts';
 import { openShard } from '../shard/shard.ts';
 import { MAIN_THREAD_ID, type ProcessBoot, sectionOfThread } from './boot.ts';
-import { type Bus, handleTopic, publish, requestAll, requestFrom } from './bus.ts';
+import { type Bus, handleTopic, publish, publishTo, requestAll, requestFrom } from './bus.ts';
 
 /** Maps every shard. `workerIndex` is -1 on the main thread. */
 export function createEngine(
@@ -21,7 +27,10 @@ export function createEngine(
   clock: Clock,
 ): Engine {
   const { threadId, workerIndex } = thread;
+  const logBoard = openLogBoard(boot.logBoard, boot.workerCount);
   const shards = boot.shardBuffers.map((buffers, index) => openShard(buffers, index, threadId, clock));
+  const isMain = workerIndex < 0;
+  if (isMain) for (const shard of shards) shard.lockWaitMs = MAIN_LOCK_WAIT_MS;
   return {
     threadId,
     workerIndex,
@@ -31,6 +40,8 @@ export function createEngine(
     config: boot.config,
     counters: openCounters(boot.counters, sectionOfThread(threadId)),
     allCounters: boot.counters,
+    timing: createTiming(openLatencies(boot.counters, sectionOfThread(threadId)), clock.monotonicMs),
+    slowThresholdNs: Infinity,
     bus: engineBus(bus),
     log,
     wallMs: clock.wallMs,
@@ -38,19 +49,41 @@ export function createEngine(
     runId: boot.runId,
     sessions: new Map(),
     gate: new Int32Array(boot.gate),
+    monitoring: createMonitoring(),
+    sampling: createSampling(boot.accesses, sectionOfThread(threadId), clock.wallMs()),
     changes: createChanges(shards),
     drainLog: () => undefined,
+    slowLog: createSlowLog(boot.slowLogIds),
+    latencyEvents: new Map(),
     persistence: new Float64Array(boot.persistence),
-    logReading: () => readLog(openLogBoard(boot.logBoard, boot.workerCount)),
+    logReading: () => readLog(logBoard),
+    resetLogTotals: () => {
+      if (workerIndex >= 0) resetLogTotals(logBoard, workerIndex);
+    },
     whenSynced: undefined,
     activeExpiry: true,
-    later: (callback) => void setImmediate(callback),
+    later: (callback) => void setImmediate(isMain ? runPatiently : runNow, callback),
   };
+}
+
+function runNow(callback: () => void): void {
+  callback();
+}
+
+/** On main, whose wait for a lock is bounded: a slice that found its shard busy has done nothing, and comes again. */
+function runPatiently(callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
+    if (!(error instanceof ShardBusyError)) throw error;
+    setTimeout(runPatiently, MAIN_LOCK_PAUSE_MS, callback);
+  }
 }
 
 function engineBus(bus: Bus): EngineBus {
   return {
     publish: (topic, payload) => publish(bus, topic, payload),
+    publishTo: (threadId, topic, payload) => publishTo(bus, threadId, topic, payload),
     requestAll: (topic, payload) => requestAll(bus, topic, payload),
     requestMain: async (topic, payload, waitMs) => {
       const reply = await requestFrom(bus, MAIN_THREAD_ID, topic, payload, waitMs);

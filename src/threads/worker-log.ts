@@ -17,6 +17,7 @@ import { createDiskStorage } from '../durability/storage.ts';
 import { closeGate, GATE_LOG } from '../resilience/gate.ts';
 import { MAIN_THREAD_ID, type ThreadBoot, threadIdOfWorker } from './boot.ts';
 import { type Bus, handleTopic, publishTo } from './bus.ts';
+import { watchDisk } from './log-latency.ts';
 import {
   type LogTroubleReport,
   TOPIC_LOG_CLOSE,
@@ -123,7 +124,7 @@ function createWriter(
     board: openLogBoard(boot.logBoard, boot.workerCount),
     stream: boot.workerIndex,
     threadId: boot.threadId,
-    storage: createDiskStorage(),
+    storage: watchDisk(createDiskStorage(), engine),
     clock,
     shards: engine.shards,
     settings: engine.config,

@@ -15,16 +15,19 @@ import { createHarness, type Harness } from '../support/harness.ts';
 
 /** Workers whose clients have the ids 11, 12, ... on the first, 21, 22, ... on the second, and so on. */
 function createWorkers(clientCounts: readonly number[]) {
-  const handlers: Map<string, (payload: unknown) => unknown>[] = [];
+  const handlers: Map<string, (payload: unknown, fromThread: number) => unknown>[] = [];
   const workers = clientCounts.map((clientCount, index) => {
     const harness = createHarness({ shards: 1 });
-    const topics = new Map<string, (payload: unknown) => unknown>();
+    const topics = new Map<string, (payload: unknown, fromThread: number) => unknown>();
     handlers.push(topics);
     const bus: EngineBus = {
       publish: () => undefined,
+      publishTo: () => false,
       requestAll: async (topic, payload) => {
         // A clone, as it would come through a port.
-        return handlers.map((known) => structuredClone(known.get(topic)?.(structuredClone(payload))));
+        return handlers.map((known) =>
+          structuredClone(known.get(topic)?.(structuredClone(payload), index + 1)),
+        );
       },
       requestMain: async () => undefined,
       handle: (topic, handler) => void topics.set(topic, handler),

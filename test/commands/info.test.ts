@@ -29,6 +29,12 @@ function infoFields(harness: Harness, ...sections: string[]): Record<string, str
   );
 }
 
+/** Each reading is `stepMs` later. */
+function steppingClock(stepMs: number): () => number {
+  let readings = 0;
+  return () => readings++ * stepMs;
+}
+
 const titles = (text: string) => [...text.matchAll(/^# (.*)\r$/gm)].map(([, title]) => title);
 
 describe('INFO', () => {
@@ -44,12 +50,12 @@ describe('INFO', () => {
     expect(harness.run('INFO', 'nothing')).toBe('=4\r\ntxt:\r\n');
   });
 
-  it('has every section once, in any case and order, and command statistics only when asked for', () => {
+  it('has every section once, in any case and order, and what is told by command only when asked for', () => {
     const harness = createHarness();
     const all = titles(infoText(harness, 'all'));
-    expect(all).toContain('Commandstats');
+    for (const title of ['Commandstats', 'Latencystats']) expect(all).toContain(title);
     expect(titles(infoText(harness, 'EVERYTHING', 'cpu', 'nothing'))).toEqual(all);
-    const usual = all.filter((title) => title !== 'Commandstats');
+    const usual = all.filter((title) => title !== 'Commandstats' && title !== 'Latencystats');
     expect(titles(infoText(harness))).toEqual(usual);
     expect(titles(infoText(harness, 'Default', 'SERVER'))).toEqual(usual);
     expect(titles(infoText(harness, 'keyspace', 'Server', 'keyspace'))).toEqual(['Server', 'Keyspace']);
@@ -94,7 +100,7 @@ describe('INFO', () => {
       total_net_output_bytes: '104',
       total_reads_processed: '105',
       total_writes_processed: '106',
-      total_commands_processed: '2',
+      total_commands_processed: '0',
       total_error_replies: '1',
     });
   });
@@ -148,14 +154,28 @@ describe('INFO', () => {
     expect(infoText(harness, 'keyspace')).toBe('# Keyspace\r\ndb5:keys=1,expires=1,avg_ttl=0\r\n');
   });
 
-  it('tells calls by command, subcommands apart', () => {
-    const harness = createHarness();
+  it('tells calls and times by command, subcommands apart', () => {
+    const harness = createHarness({ monotonicMs: steppingClock(0.00075) });
     harness.run('SET', 'a', '1');
     harness.run('SET', 'a', '1');
     harness.run('CONFIG', 'GET', 'port');
     const lines = infoText(harness, 'commandstats').split('\r\n');
-    expect(lines).toContain('cmdstat_set:calls=2');
-    expect(lines).toContain('cmdstat_config|get:calls=1');
+    const rest = 'rejected_calls=0,failed_calls=0';
+    expect(lines).toContain(`cmdstat_set:calls=2,usec=2,usec_per_call=0.75,${rest}`);
+    expect(lines).toContain(`cmdstat_config|get:calls=1,usec=1,usec_per_call=0.75,${rest}`);
+  });
+
+  it('tells the latencies of commands by the percentiles that the configuration names, if they are kept', () => {
+    const harness = createHarness({ monotonicMs: steppingClock(1) });
+    for (let call = 0; call < 4; call += 1) harness.run('GET', 'a');
+    const lines = () => infoText(harness, 'latencystats').split('\r\n');
+    expect(lines()).toContain('latency_percentiles_usec_get:p50=999.423,p99=999.423,p99.9=999.423');
+    harness.engine.config.latencyTrackingInfoPercentiles = '100 33.333';
+    expect(lines()).toContain('latency_percentiles_usec_get:p100=1000.000,p33.333=999.423');
+    harness.engine.config.latencyTrackingInfoPercentiles = '';
+    expect(lines()).toContain('latency_percentiles_usec_get:');
+    harness.engine.config.latencyTracking = false;
+    expect(lines()).toEqual(['# Latencystats', '']);
   });
 });
 

@@ -91,6 +91,7 @@ describe('a long walk', () => {
       session: harness.session,
       reply: createReplyWriter(64),
       nowMs: harness.nowMs,
+      isDeferred: false,
       shard: harness.shards[0],
     };
     executeCall(call);

@@ -1,7 +1,7 @@
 /** Tests of what a thread does for the others: statistics, active expiry, the limits and policy of its own shard. */
 import { setImmediate } from 'node:timers';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { applyLiveConfig, installServerTopics } from '../../src/commands/server-topics.ts';
 import { applyDirectives } from '../../src/config/config.ts';
 import { COMMANDS, CONNECTIONS_OPEN, KEYSPACE_MISSES } from '../../src/metrics/names.ts';
@@ -83,7 +83,9 @@ describe('the configuration in force', () => {
 
 describe('the topics', () => {
   it('reset the thread and its own shard', async () => {
-    const { engine, shards, run } = createHarness();
+    const { engine: bare, shards, run } = createHarness();
+    const resetLogTotals = vi.fn();
+    const engine = { ...bare, resetLogTotals };
     installServerTopics(engine);
     engine.counters[CONNECTIONS_OPEN] = 3;
     run('GET', 'nothing');
@@ -93,6 +95,7 @@ describe('the topics', () => {
     expect(engine.counters[KEYSPACE_MISSES]).toBe(0);
     expect(engine.counters[CONNECTIONS_OPEN]).toBe(3);
     expect(shards.map((shard) => shard.numbers[EVICTED_KEYS])).toEqual([0, 4, 4]);
+    expect(resetLogTotals).toHaveBeenCalledOnce();
     expect(holderOf(shards[0])).toBe(0);
   });
 

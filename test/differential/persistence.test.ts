@@ -20,8 +20,8 @@ const nextTurn = promisify(setImmediate);
 
 const OPEN = ['--enable-debug-command', 'yes'];
 
-/** Newer than the oracle. */
-const NEWER = ['client|no-touch', 'client|setinfo', 'waitaof'];
+/** Newer than the oracle, or nowhere else. */
+const NEWER = ['cache.hotkeys', 'cache.mrc', 'client|no-touch', 'client|setinfo', 'waitaof'];
 
 const PROGRAM: readonly ProgramCommand[] = [
   ['SAVE', 'x'],

@@ -13,6 +13,7 @@ import {
   troubleErrno,
 } from '../../src/durability/log-board.ts';
 import { commitLater } from '../../src/durability/log-commit.ts';
+import { readLog as readLogTotals, resetLogTotals } from '../../src/durability/log-statistics.ts';
 import type { LogWriter } from '../../src/durability/log-stream.ts';
 import { closeFiles, startSync, syncAbandoned, syncNow, syncTick } from '../../src/durability/log-sync.ts';
 import { logTurn, offerSegment, resetAfterRebase, rotate } from '../../src/durability/log-writer.ts';
@@ -103,6 +104,32 @@ describe('everysec', () => {
     world.disk.pump();
     expect(numberOf(writer, LOG_SYNC_MS_LAST)).toBe(LOG_SYNC_DELAYED_MS + 1000);
     expect(numberOf(writer, LOG_SYNC_MS_MAX)).toBe(LOG_SYNC_DELAYED_MS + 1000);
+  });
+
+  it('is counted and timed stream by stream, until the totals of its own are reset', () => {
+    const world = createLogWorld({ streams: 2 });
+    const [first, second] = world.writers;
+    for (const [writer, tookMs] of [
+      [first, 3],
+      [first, 5],
+      [second, 7],
+    ] as const) {
+      setInTurn(writer, `key-${tookMs}`);
+      tick(world, writer, LOG_SYNC_MS);
+      world.clock.nowMs += tookMs;
+      world.disk.pump();
+    }
+    const { board } = first;
+    expect(readLogTotals(board)).toMatchObject([{ syncs: 2, syncMsLast: 5, syncMsMax: 5 }, { syncs: 1 }]);
+    expect(readLogTotals(board)[0].syncNs).toMatchObject({ count: 2, sum: 8e6, max: 5e6 });
+    expect(readLogTotals(board)[1].syncNs).toMatchObject({ count: 1, sum: 7e6, max: 7e6 });
+    const { bytesWritten } = readLogTotals(board)[0];
+    resetLogTotals(board, first.stream);
+    expect(readLogTotals(board)[1].syncs).toBe(1);
+    expect(readLogTotals(board)[0]).toMatchObject({
+      ...{ bytesWritten, syncs: 0, syncsDelayed: 0, syncMsMax: 0 },
+      syncNs: { count: 0, sum: 0, max: 0 },
+    });
   });
 
   it('does not lose the sync of a segment that it leaves', () => {

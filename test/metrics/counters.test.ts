@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import {
   createCountersBuffer,
   openAllCounters,
+  openAllLatencies,
   openCounters,
+  openLatencies,
   openRates,
   resetCounters,
   sumCounter,
@@ -22,6 +24,8 @@ import {
 const FETCHED_TOGETHER_BYTES = 128;
 const THREADS = 4;
 const ADDS = 1000;
+
+const startOf = ({ byteOffset }: Float64Array) => byteOffset;
 
 describe('the counters of all threads', () => {
   test('start at zero, in one section for each thread', () => {
@@ -41,13 +45,15 @@ describe('the counters of all threads', () => {
 
   test('of two writers are never on the same cache line, wherever the buffer begins', () => {
     const buffer = createCountersBuffer(5);
-    const regions = [...openAllCounters(buffer), openRates(buffer)];
+    const regions = [...openAllCounters(buffer), openRates(buffer), ...openAllLatencies(buffer)];
+    const main = new Set([openCounters(buffer, 0), openRates(buffer), openLatencies(buffer, 0)].map(startOf));
     for (let i = 1; i < regions.length; i++) {
-      const previousEnd = regions[i - 1].byteOffset + regions[i - 1].byteLength;
-      expect(regions[i].byteOffset - previousEnd).toBeGreaterThanOrEqual(FETCHED_TOGETHER_BYTES);
+      if (main.has(startOf(regions[i])) && main.has(startOf(regions[i - 1]))) continue;
+      const previousEnd = startOf(regions[i - 1]) + regions[i - 1].byteLength;
+      expect(startOf(regions[i]) - previousEnd).toBeGreaterThanOrEqual(FETCHED_TOGETHER_BYTES);
     }
     const last = regions[regions.length - 1];
-    expect(last.byteOffset + last.byteLength).toBe(buffer.byteLength);
+    expect(startOf(last) + last.byteLength).toBeLessThanOrEqual(buffer.byteLength);
   });
 
   test('add up over threads', () => {
@@ -70,10 +76,12 @@ describe('the counters of all threads', () => {
     const buffer = createCountersBuffer(2);
     for (const thread of [-1, 2, 0.5])
       expect(() => openCounters(buffer, thread)).toThrow('the thread has a section');
+    for (const thread of [-1, 2, 0.5])
+      expect(() => openLatencies(buffer, thread)).toThrow('the thread has histograms');
     expect(() => createCountersBuffer(0)).toThrow('at least the main thread');
   });
 
-  test(`are exact when ${THREADS} threads count ${ADDS} each`, async () => {
+  test(`(the predecessor's bug: lost updates) are exact when ${THREADS} threads count ${ADDS} each`, async () => {
     const buffer = createCountersBuffer(THREADS);
     const program = `
       import { workerData } from 'node:worker_threads';

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   createHistogram,
+  drainHistogram,
   HISTOGRAM_WORDS,
   mergeHistogram,
   quantileOf,
@@ -98,6 +99,22 @@ describe('a histogram', () => {
     );
   });
 
+  test('read as a record has the quantiles that it has by itself', () => {
+    const values = fc.array(fc.oneof(fc.nat(64), fc.double({ min: 0, max: 2 ** 44, noNaN: true })), {
+      maxLength: 50,
+    });
+    fc.assert(
+      fc.property(values, (recorded) => {
+        const histogram = histogramOf(recorded);
+        const { count, p50, p99, p999 } = readHistogram(histogram);
+        expect([count, p50, p99, p999]).toEqual([
+          recorded.length,
+          ...[0.5, 0.99, 0.999].map((quantile) => quantileOf(histogram, quantile)),
+        ]);
+      }),
+    );
+  });
+
   test('merged from two equals the one that recorded both', () => {
     fc.assert(
       fc.property(fc.array(duration), fc.array(duration), (one, other) => {
@@ -113,5 +130,77 @@ describe('a histogram', () => {
     const shared = new Float64Array(new SharedArrayBuffer(HISTOGRAM_WORDS * 8));
     recordValue(shared, 17);
     expect(readHistogram(shared)).toMatchObject({ count: 1, sum: 17, max: 17, p50: 17 });
+  });
+});
+
+describe('what came to a histogram since the last look', () => {
+  const LOOKS = fc.array(fc.array(fc.integer({ min: 0, max: 2 ** 44 }), { maxLength: 30 }), { maxLength: 6 });
+
+  test('is what was recorded since, and the maximum within its bucket', () => {
+    fc.assert(
+      fc.property(LOOKS, (looks) => {
+        const source = createHistogram();
+        const seen = createHistogram();
+        for (const values of looks) {
+          for (const value of values) recordValue(source, value);
+          const window = createHistogram();
+          drainHistogram(window, source, seen);
+          const { count, sum, max, p50, p99 } = readHistogram(window);
+          expect([count, sum]).toEqual([values.length, values.reduce((total, value) => total + value, 0)]);
+          const largest = Math.max(0, ...values);
+          if (largest < VALUE_END) {
+            expect(max).toBeGreaterThanOrEqual(largest);
+            expect(max).toBeLessThanOrEqual(largest * (1 + 2 * ERROR_MAX) + 1);
+            expect(p50).toBeLessThanOrEqual(max);
+            expect(p99).toBeLessThanOrEqual(max);
+          }
+          expect(seen).toEqual(source);
+        }
+      }),
+    );
+  });
+
+  test('tells the exact maximum when it is the greatest ever, and the end of its bucket when it is not', () => {
+    const source = histogramOf([1000]);
+    const seen = createHistogram();
+    const first = createHistogram();
+    drainHistogram(first, source, seen);
+    expect(readHistogram(first).max).toBe(1000);
+    recordValue(source, 100);
+    const second = createHistogram();
+    drainHistogram(second, source, seen);
+    expect(readHistogram(second)).toMatchObject({ count: 1, sum: 100, max: 103 });
+  });
+
+  test('is what it holds after it was emptied, and never less than nothing', () => {
+    const source = histogramOf([5, 5, 5, 900]);
+    const seen = createHistogram();
+    drainHistogram(createHistogram(), source, seen);
+    source.fill(0);
+    recordValue(source, 5);
+    const window = createHistogram();
+    drainHistogram(window, source, seen);
+    expect(readHistogram(window)).toMatchObject({ count: 1, sum: 5, max: 5 });
+    source.fill(0);
+    const empty = createHistogram();
+    drainHistogram(empty, source, seen);
+    expect(empty).toEqual(createHistogram());
+  });
+
+  test('counts values of nothing, too', () => {
+    const source = histogramOf([7]);
+    const seen = createHistogram();
+    drainHistogram(createHistogram(), source, seen);
+    recordValue(source, 0);
+    const window = createHistogram();
+    drainHistogram(window, source, seen);
+    expect(readHistogram(window)).toMatchObject({ count: 1, sum: 0, max: 0 });
+  });
+
+  test('of several adds up', () => {
+    const window = createHistogram();
+    drainHistogram(window, histogramOf([10, 20]), createHistogram());
+    drainHistogram(window, histogramOf([30]), createHistogram());
+    expect(window).toEqual(histogramOf([10, 20, 30]));
   });
 });

@@ -1,26 +1,9 @@
 /** Tests of the table of metrics: the practice of Prometheus for names, types and units. */
 import { expect, test } from 'vitest';
-import {
-  COMMAND_CALLS,
-  COMMAND_CALLS_METRIC,
-  COUNTER_METRICS,
-  type Metric,
-} from '../../src/metrics/names.ts';
-import {
-  BREAKER_STATE_METRIC,
-  LOG_STREAM_METRICS,
-  PERSISTENCE_METRICS,
-} from '../../src/metrics/persistence-names.ts';
-import { SHARD_METRICS } from '../../src/metrics/shard-names.ts';
+import { METRIC_GROUPS } from '../../src/admin/metric-groups.ts';
+import { COMMAND_CALLS, COUNTER_METRICS } from '../../src/metrics/names.ts';
 
-const metrics: readonly Metric[] = [
-  ...COUNTER_METRICS,
-  COMMAND_CALLS_METRIC,
-  ...SHARD_METRICS,
-  ...PERSISTENCE_METRICS,
-  BREAKER_STATE_METRIC,
-  ...LOG_STREAM_METRICS,
-];
+const metrics = METRIC_GROUPS.flatMap((group) => group.metrics);
 
 test('every metric has a name, a field and an index of its own', () => {
   expect(new Set(metrics.map((metric) => metric.name)).size).toBe(metrics.length);
@@ -32,6 +15,6 @@ test('every metric has a name, a field and an index of its own', () => {
 test.each(metrics)('$name follows the naming practice', ({ name, type, unit, help }) => {
   expect(name).toMatch(/^distcache_[a-z]+(_[a-z]+)*$/);
   expect(name.endsWith('_total')).toBe(type === 'counter');
-  expect(/_(bytes|seconds)(_total)?$/.exec(name)?.[1] ?? '').toBe(unit);
+  expect(/_(bytes|seconds|ratio)(_total)?$/.exec(name)?.[1] ?? '').toBe(unit);
   expect(help).toMatch(/^[A-Z].*\.$/);
 });

@@ -1,6 +1,21 @@
 /** Tests of the reading: sums over threads and shards. */
 import { describe, expect, test } from 'vitest';
-import { COMMAND_CALLS, COUNTER_METRICS, KEYSPACE_HITS } from '../../src/metrics/names.ts';
+import { countErrors } from '../../src/metrics/error-counts.ts';
+import {
+  COMMANDS_TOGETHER_HISTOGRAM,
+  FIRST_COMMAND_HISTOGRAM,
+  LOOP_DELAYS_HISTOGRAM,
+  recordLatency,
+  TURNS_HISTOGRAM,
+} from '../../src/metrics/latencies.ts';
+import {
+  COMMAND_CALLS,
+  COMMAND_FAILED,
+  COMMAND_NS,
+  COMMAND_REJECTED,
+  COUNTER_METRICS,
+  KEYSPACE_HITS,
+} from '../../src/metrics/names.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
 import { sampleShard, sampleSources } from '../support/sample-reading.ts';
 
@@ -28,10 +43,56 @@ describe('a reading', () => {
     sources.counters[1][COMMAND_CALLS] = 4;
     sources.counters[2][COMMAND_CALLS] = 5;
     sources.counters[2][COMMAND_CALLS + 2] = 1;
-    expect(takeReading(sources).commands).toEqual([
+    expect(takeReading(sources).commands).toMatchObject([
       { name: 'get', calls: 9 },
       { name: 'config|get', calls: 1 },
     ]);
+  });
+
+  test('tells of a command how often it was refused and failed, and how long it took, over all threads', () => {
+    const sources = sampleSources();
+    const get = FIRST_COMMAND_HISTOGRAM;
+    for (const [thread, ns] of [1000, 3000].entries()) {
+      sources.counters[thread][COMMAND_CALLS] = 2;
+      sources.counters[thread][COMMAND_FAILED] = 1;
+      sources.counters[thread][COMMAND_NS] = 2 * ns;
+      recordLatency(sources.latencies[thread], get, ns, 2);
+      recordLatency(sources.latencies[thread], COMMANDS_TOGETHER_HISTOGRAM, ns, 2);
+    }
+    sources.counters[1][COMMAND_REJECTED + 1] = 4;
+    const { commands, latencyNs } = takeReading(sources);
+    expect(commands).toMatchObject([
+      { name: 'get', calls: 4, failed: 2, rejected: 0, seconds: 8e-6, latencyNs: { count: 4, max: 3000 } },
+      { name: 'set', calls: 0, failed: 0, rejected: 4, seconds: 0, latencyNs: { count: 0, max: 0 } },
+    ]);
+    expect(latencyNs).toMatchObject({ count: 4, sum: 8000, max: 3000 });
+  });
+
+  test('tells the turns and the lateness of each worker, without main', () => {
+    const sources = sampleSources();
+    for (const [thread, latencies] of sources.latencies.entries()) {
+      recordLatency(latencies, TURNS_HISTOGRAM, 10 * thread, 1);
+      recordLatency(latencies, LOOP_DELAYS_HISTOGRAM, 20 * thread, 1);
+    }
+    expect(takeReading(sources).workers).toMatchObject([
+      { index: 0, turnNs: { count: 1, max: 10 }, loopDelayNs: { count: 1, max: 20 } },
+      { index: 1, turnNs: { count: 1, max: 20 }, loopDelayNs: { count: 1, max: 40 } },
+    ]);
+  });
+
+  test('tells error replies by their prefix, and only those that there were', () => {
+    const sources = sampleSources();
+    countErrors(sources.counters[0], 'ERR', 2);
+    countErrors(sources.counters[1], 'ERR', 3);
+    countErrors(sources.counters[2], 'WRONGTYPE', 1);
+    countErrors(sources.counters[2], 'SURPRISE', 1);
+    const { errors, totals } = takeReading(sources);
+    expect(errors).toEqual([
+      { prefix: 'ERR', count: 5 },
+      { prefix: 'WRONGTYPE', count: 1 },
+      { prefix: 'other', count: 1 },
+    ]);
+    expect(totals.errorReplies).toBe(7);
   });
 
   test('sums the shards, and takes the latest of their lags', () => {
@@ -44,6 +105,7 @@ describe('a reading', () => {
       limitBytes: 3_000_000,
       arenaBytes: 12_000,
       freeBlocksBytes: 1500,
+      fragmentation: 4,
       evictedKeys: 21,
       expiredKeys: 15,
       expiryLagMs: 4,
@@ -52,6 +114,7 @@ describe('a reading', () => {
       compactedEntries: 18,
       repairs: 3,
       lockWaits: 3,
+      lockWaitNs: 4500,
       pendingLogBytes: 192,
     });
   });

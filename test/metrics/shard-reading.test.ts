@@ -1,9 +1,10 @@
 /** Tests of the reading of a shard, against what was done to the shard. */
 import { describe, expect, it } from 'vitest';
+import type { HistogramReading } from '../../src/metrics/histogram.ts';
 import { readShard, resetShardTotals } from '../../src/metrics/shard-reading.ts';
 import { flushDatabase } from '../../src/shard/databases.ts';
 import { evictOne, usedBytes } from '../../src/shard/eviction.ts';
-import { EXPIRY_LAG_MS_MAX, LOCK_CONTENTIONS } from '../../src/shard/layout.ts';
+import { EXPIRY_LAG_MS_MAX, LOCK_CONTENTIONS, LOCK_WAITED_NS } from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
 import { acquireShard, releaseShard } from '../../src/shard/lock.ts';
 import { openShard } from '../../src/shard/shard.ts';
@@ -22,6 +23,12 @@ function timedShard() {
   return { shard: timed, hold };
 }
 
+/** A histogram that has these bounds, and counted nothing. */
+function emptied({ below }: HistogramReading): HistogramReading {
+  const none = { count: 0, sum: 0, max: 0, p50: 0, p99: 0, p999: 0 };
+  return { ...none, below: below.map(({ bound }) => ({ bound, count: 0 })) };
+}
+
 describe('the reading of a shard', () => {
   it('of a fresh one is all zero but for its limit', () => {
     const reading = readShard(createTestShard());
@@ -36,6 +43,8 @@ describe('the reading of a shard', () => {
     expect(reading.limitBytes).toBe(4 * 2 ** 20);
     expect(reading.databases).toHaveLength(16);
     expect(reading.lockHoldNs).toMatchObject({ count: 0, sum: 0, max: 0, p50: 0, p999: 0 });
+    expect(reading.evictedIdleSeconds).toMatchObject({ count: 0, sum: 0, max: 0, p50: 0, p999: 0 });
+    expect(reading.fragmentation).toBeGreaterThanOrEqual(1);
   });
 
   it('counts keys, deadlines, evictions, expiries and changes, by database too', () => {
@@ -68,9 +77,11 @@ describe('the reading of a shard', () => {
     expect(full.indexBytes).toBeGreaterThan(0);
     expect(full.usedBytes - full.indexBytes).toBeGreaterThan(8000);
     expect(full.arenaBytes).toBe(full.usedBytes + full.freeBlocksBytes);
+    expect(full.fragmentation).toBe(full.arenaBytes / full.usedBytes);
     removeEntry(shard, find(shard, 'low'));
     const holed = readShard(shard);
     expect(holed.arenaBytes).toBe(full.arenaBytes);
+    expect(holed.fragmentation).toBeGreaterThan(full.fragmentation);
     expect(holed.freeBlocksBytes - full.freeBlocksBytes).toBeGreaterThan(8000);
     removeEntry(shard, find(shard, 'high'));
     expect(readShard(shard).arenaBytes).toBeLessThan(8000 + full.indexBytes);
@@ -92,6 +103,22 @@ describe('the reading of a shard', () => {
     expect(lockHoldNs.below.at(-1)).toEqual({ bound: 2 ** 32, count: 6 });
     expect(lockHoldNs.p50).toBe(128);
     expect(lockHoldNs.p999).toBeCloseTo(4096, 3);
+  });
+
+  it('tells for how long what was evicted had lain unused', () => {
+    const shard = createTestShard({ keysMax: 4 });
+    const idleSeconds = [100_000, 300, 4, 3];
+    const nowMs = START_MS + 200_000_000;
+    idleSeconds.forEach((idle, at) => {
+      set(shard, `old:${at}`, '', { nowMs: nowMs - idle * 1000 });
+    });
+    for (let index = 0; index < 5; index += 1) set(shard, `new:${index}`, '', { nowMs });
+    const { evictedKeys, evictedIdleSeconds, evictedIdleSecondsLast } = readShard(shard);
+    expect(evictedKeys).toBe(5);
+    expect(evictedIdleSeconds).toMatchObject({ count: 5, sum: 100_307, max: 100_000, p50: 8 });
+    expect(evictedIdleSecondsLast).toBe(0);
+    const below = (seconds: number) => evictedIdleSeconds.below.find(({ bound }) => bound === seconds)?.count;
+    expect([1, 4, 16, 256, 1024, 65_536, 262_144].map(below)).toEqual([1, 2, 3, 3, 4, 4, 5]);
   });
 
   it('can be taken on a thread that has its own views', () => {
@@ -118,6 +145,7 @@ describe('the reset of a shard', () => {
     evictOne(shard, START_MS);
     hold(1000);
     shard.numbers[LOCK_CONTENTIONS] = 4;
+    shard.numbers[LOCK_WAITED_NS] = 4;
     shard.numbers[EXPIRY_LAG_MS_MAX] = 4;
     const before = readShard(shard);
     resetShardTotals(shard);
@@ -127,10 +155,9 @@ describe('the reset of a shard', () => {
       expiredKeys: 0,
       expiryLagMsMax: 0,
       lockWaits: 0,
-      lockHoldNs: {
-        ...{ count: 0, sum: 0, max: 0, p50: 0, p99: 0, p999: 0 },
-        below: before.lockHoldNs.below.map(({ bound }) => ({ bound, count: 0 })),
-      },
+      lockWaitNs: 0,
+      lockHoldNs: emptied(before.lockHoldNs),
+      evictedIdleSeconds: emptied(before.evictedIdleSeconds),
     });
   });
 });

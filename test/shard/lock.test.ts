@@ -4,8 +4,16 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { HOLD_COUNT, HOLD_MAX_NS, LOCK, LOCK_CONTENTIONS } from '../../src/shard/layout.ts';
-import { acquireShard, holderOf, releaseShard, seizeShard, tryAcquireShard } from '../../src/shard/lock.ts';
+import { ShardBusyError } from '../../src/base/errors.ts';
+import { HOLD_COUNT, HOLD_MAX_NS, LOCK, LOCK_CONTENTIONS, LOCK_WAITED_NS } from '../../src/shard/layout.ts';
+import {
+  acquireShard,
+  acquireShards,
+  holderOf,
+  releaseShard,
+  seizeShard,
+  tryAcquireShard,
+} from '../../src/shard/lock.ts';
 import { recoverAfterDeath } from '../../src/shard/recover.ts';
 import {
   createShardBuffers,
@@ -162,6 +170,50 @@ describe('lock', () => {
     expect(tryAcquireShard(shard, 0)).toBe(true);
     releaseShard(shard);
     expect(shard.numbers[LOCK_CONTENTIONS]).toBe(0);
+    expect(shard.numbers[LOCK_WAITED_NS]).toBe(0);
+    expectWhole(shard);
+  });
+
+  it('main gives up after its bound, and takes of several shards all or none', () => {
+    const shards = [0, 1, 2].map((index) => ({
+      ...createTestShard(),
+      index,
+      clock: systemClock,
+      lockWaitMs: 2,
+    }));
+    const locks = () => shards.map((shard) => holderOf(shard));
+    acquireShards(shards);
+    expect(locks()).toEqual(shards.map(({ threadId }) => threadId));
+    for (const shard of shards) releaseShard(shard);
+    for (const [index, shard] of shards.entries()) {
+      acquireShard({ ...shard, threadId: SECOND });
+      const held = locks();
+      expect(() => acquireShards(shards)).toThrow(new ShardBusyError(index));
+      expect(locks()).toEqual(held);
+      releaseShard({ ...shard, threadId: SECOND });
+    }
+  });
+
+  it('counts a wait and its time once the waiter has the lock, and nothing of a wait given up', () => {
+    const shard = createTestShard();
+    const times = [5, 5.75, 8, 8.5];
+    const monotonicMs = () => {
+      // Whoever looks at the clock finds the lock free right after.
+      releaseShard(shard);
+      return times.shift() ?? 0;
+    };
+    for (const waits of [1, 2]) {
+      acquireShard({ ...shard, threadId: FIRST });
+      const clock = { ...shard.clock, monotonicMs };
+      acquireShard({ ...shard, threadId: SECOND, holdCountdown: 9, clock });
+      expect(shard.numbers[LOCK_CONTENTIONS]).toBe(waits);
+    }
+    expect(shard.numbers[LOCK_WAITED_NS]).toBe(1_250_000);
+    releaseShard(shard);
+    acquireShard({ ...shard, threadId: FIRST });
+    expect(tryAcquireShard({ ...shard, clock: systemClock }, 1)).toBe(false);
+    expect([shard.numbers[LOCK_CONTENTIONS], shard.numbers[LOCK_WAITED_NS]]).toEqual([2, 1_250_000]);
+    releaseShard(shard);
     expectWhole(shard);
   });
 });

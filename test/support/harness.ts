@@ -9,16 +9,21 @@ import type { Call } from '../../src/commands/call.ts';
 import { createChanges } from '../../src/commands/changes.ts';
 import type { Engine } from '../../src/commands/engine.ts';
 import { executeCall } from '../../src/commands/execute.ts';
+import { createSampling } from '../../src/commands/key-sampling.ts';
+import { createMonitoring } from '../../src/commands/monitoring.ts';
 import '../../src/commands/families.ts';
 import { findByName } from '../../src/commands/registry.ts';
 import type { Deferred, Session } from '../../src/commands/session.ts';
 import { REPLY_ON } from '../../src/commands/session.ts';
 import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
 import { findSubsequence, type SubsequenceRequest } from '../../src/commands/strings-subsequence.ts';
+import { createTiming } from '../../src/commands/timing.ts';
 import { currentSurroundings } from '../../src/config/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { createCountersBuffer, openCounters } from '../../src/metrics/counters.ts';
+import { createAccessBuffer } from '../../src/metrics/access-ring.ts';
+import { createCountersBuffer, openCounters, openLatencies } from '../../src/metrics/counters.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { createSlowLog, createSlowLogIds } from '../../src/metrics/slow-log.ts';
 import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { createReplyWriter } from '../../src/resp/reply-writer.ts';
 import { createRequest, parseRequest } from '../../src/resp/request-parser.ts';
@@ -40,17 +45,27 @@ export type Harness = {
   readonly log: string[];
   /** Deferred replies that have come, in order. */
   readonly deferredReplies: string[];
+  /** What was pushed to any client. */
+  readonly pushed: string[];
   nowMs: number;
   readonly expectWhole: () => void;
 };
 
-export type HarnessOptions = { shards?: number; flags?: string[]; shardBytes?: number; nowMs?: number };
+export type HarnessOptions = {
+  shards?: number;
+  flags?: string[];
+  shardBytes?: number;
+  nowMs?: number;
+  /** The clock that commands are timed by. */
+  monotonicMs?: () => number;
+};
 
 export function createHarness({
   shards: count = 3,
   flags = [],
   shardBytes = 8 * 2 ** 20,
   nowMs = START_MS,
+  monotonicMs = () => 0,
 }: HarnessOptions = {}): Harness {
   const loaded = loadConfig(['--workers', String(count), ...flags], {}, currentSurroundings());
   if (loaded.kind !== 'run') throw new Error('the flags ask for help');
@@ -81,7 +96,7 @@ export function createHarness({
   );
   const allCounters = createCountersBuffer(1);
   const log: string[] = [];
-  const handlers = new Map<string, (payload: unknown) => unknown>();
+  const handlers = new Map<string, (payload: unknown, fromThread: number) => unknown>();
   // Jobs run in place.
   handlers.set(TOPIC_JOB_SUBSEQUENCE, (request) => ({
     ok: true,
@@ -96,10 +111,13 @@ export function createHarness({
     config,
     counters: openCounters(allCounters, 0),
     allCounters,
+    timing: createTiming(openLatencies(allCounters, 0), monotonicMs),
+    slowThresholdNs: Infinity,
     bus: {
       publish: () => undefined,
-      requestAll: async (topic, payload) => [await handlers.get(topic)?.(payload)],
-      requestMain: async (topic, payload) => handlers.get(topic)?.(payload),
+      publishTo: () => false,
+      requestAll: async (topic, payload) => [await handlers.get(topic)?.(payload, 1)],
+      requestMain: async (topic, payload) => handlers.get(topic)?.(payload, 1),
       handle: (topic, handler) => void handlers.set(topic, handler),
     },
     log: {
@@ -112,10 +130,15 @@ export function createHarness({
     runId: '0'.repeat(40),
     sessions: new Map(),
     gate: new Int32Array(createGateBuffer()),
+    monitoring: createMonitoring(),
+    sampling: createSampling(createAccessBuffer(1, 11, 22), 0, nowMs),
     changes: createChanges(shards),
     drainLog: () => undefined,
+    slowLog: createSlowLog(createSlowLogIds()),
+    latencyEvents: new Map(),
     persistence: new Float64Array(createPersistenceBuffer(nowMs)),
     logReading: () => [],
+    resetLogTotals: () => undefined,
     whenSynced: undefined,
     activeExpiry: true,
     later: (callback) => void setImmediate(callback),
@@ -125,6 +148,7 @@ export function createHarness({
   const reply = createReplyWriter(1024);
   const request = createRequest();
   const deferredReplies: string[] = [];
+  const pushed: string[] = [];
   const connect = (): Session => {
     const id = engine.sessions.size + 1;
     const defer = (): Deferred => ({
@@ -144,6 +168,7 @@ export function createHarness({
         queryBufferBytes: () => 0,
         queryBufferFreeBytes: () => 0,
         outputBytes: () => 0,
+        push: (bytes) => void pushed.push(bytes.toString('latin1')),
       },
       address: '127.0.0.1:50000',
       localAddress: '127.0.0.1:6379',
@@ -161,6 +186,7 @@ export function createHarness({
       replyMode: REPLY_ON,
       noTouch: false,
       noEvict: false,
+      isMonitor: false,
       lastCommand: '',
       commandsProcessed: 0,
       bytesIn: 0,
@@ -184,6 +210,7 @@ export function createHarness({
       session,
       reply,
       nowMs: harness.nowMs,
+      isDeferred: false,
       shard: shards[0],
     };
     reply.length = 0;
@@ -200,6 +227,7 @@ export function createHarness({
     run: (...args) => runAs(harness.session, ...args),
     log,
     deferredReplies,
+    pushed,
     nowMs,
     expectWhole: () => {
       for (const shard of shards) expect(checkShard(shard)).toBeUndefined();

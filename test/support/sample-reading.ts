@@ -1,7 +1,13 @@
 /** A made-up server's numbers for the tests of readings and of what is written from them. */
-import { createCountersBuffer, openAllCounters } from '../../src/metrics/counters.ts';
-import { createHistogram, readHistogram, recordValue } from '../../src/metrics/histogram.ts';
+import { createCountersBuffer, openAllCounters, openAllLatencies } from '../../src/metrics/counters.ts';
+import {
+  createHistogram,
+  type HistogramReading,
+  readHistogram,
+  recordValue,
+} from '../../src/metrics/histogram.ts';
 import type { LogReading } from '../../src/metrics/log-reading.ts';
+import type { MissRatioReading } from '../../src/metrics/miss-ratio.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
 import { readPersistence } from '../../src/metrics/persistence-reading.ts';
 import type { ReadingSources, ShardReading } from '../../src/metrics/reading.ts';
@@ -10,12 +16,14 @@ export const SAMPLE_STARTED_AT_MS = 1_700_000_000_000;
 
 /** Main and two workers, two shards, three commands; all counters zero. */
 export function sampleSources(): ReadingSources {
+  const buffer = createCountersBuffer(3);
   return {
     nowMs: SAMPLE_STARTED_AT_MS + 12_345,
     server: { version: '0.1.0', runId: 'c0ffee', startedAtMs: SAMPLE_STARTED_AT_MS, workers: 2 },
     process: { residentBytes: 4096, heapUsedBytes: 2048, cpuUserSeconds: 1.5, cpuSystemSeconds: 0.25 },
     rates: { opsPerSecond: 10, inputKbps: 1, outputKbps: 2 },
-    counters: openAllCounters(createCountersBuffer(3)),
+    counters: openAllCounters(buffer),
+    latencies: openAllLatencies(buffer),
     commandNames: ['get', 'set', 'config|get'],
     shards: [sampleShard(0), sampleShard(1)],
     persistence: readPersistence(new Float64Array(createPersistenceBuffer(SAMPLE_STARTED_AT_MS))),
@@ -33,6 +41,7 @@ export function sampleStream(index: number): LogReading[number] {
     syncsDelayed: times,
     syncMsLast: 4 * times,
     syncMsMax: 40 * times,
+    syncNs: sampleHistogram(times, 1_000_000),
     unsyncedBytes: 128 * times,
     writesFailed: 2 * times,
   };
@@ -41,8 +50,6 @@ export function sampleStream(index: number): LogReading[number] {
 /** Shard `index`: every number is (index + 1) times that of shard 0. */
 export function sampleShard(index: number): ShardReading {
   const times = index + 1;
-  const lockHold = createHistogram();
-  for (let i = 0; i < times; i++) recordValue(lockHold, 100);
   return {
     index,
     keys: 10 * times,
@@ -53,6 +60,7 @@ export function sampleShard(index: number): ShardReading {
     limitBytes: 1_000_000 * times,
     arenaBytes: 4000 * times,
     freeBlocksBytes: 500 * times,
+    fragmentation: 4,
     evictedKeys: 7 * times,
     expiredKeys: 5 * times,
     expiryLagMs: 2 * times,
@@ -62,10 +70,31 @@ export function sampleShard(index: number): ShardReading {
     repairs: times,
     lockWaits: times,
     pendingLogBytes: 64 * times,
-    lockHoldNs: readHistogram(lockHold),
+    lockWaitNs: 1500 * times,
+    lockHoldNs: sampleHistogram(times, 100),
+    evictedIdleSeconds: sampleHistogram(times, 300),
+    evictedIdleSecondsLast: 300 * times,
     databases: [
       { keys: 8 * times, expiring: 3 * times },
       { keys: 2 * times, expiring: 0 },
     ],
+  };
+}
+
+/** So many times the same value. */
+function sampleHistogram(times: number, value: number): HistogramReading {
+  const histogram = createHistogram();
+  for (let i = 0; i < times; i++) recordValue(histogram, value);
+  return readHistogram(histogram);
+}
+
+/** Predictions for 64 MB, of which those for half are not known. */
+export function sampleMissRatio(): MissRatioReading {
+  return {
+    ...{ sampledKeys: 1000, rate: 0.01, references: 50_000, sampledReferences: 512, hitRatio: 0.75 },
+    curve: [{ bytes: 64e6, keys: 1e5, missRatio: 0.25 }],
+    half: { bytes: 32e6, hitRatio: null, missRatio: null },
+    now: { bytes: 64e6, hitRatio: 0.75, missRatio: 0.25 },
+    double: { bytes: 128e6, hitRatio: 0.875, missRatio: 0.125 },
   };
 }

@@ -50,6 +50,9 @@ type WorldOptions = {
   streams?: number;
   shards?: number;
   shardBytes?: number;
+  flags?: readonly string[];
+  /** The clock that commands and turns are timed by. */
+  monotonicMs?: () => number;
 };
 
 /** Stream 0 is this worker's; the words of the others are the test's. */
@@ -59,9 +62,11 @@ export function createServingWorld({
   streams = 1,
   shards = 2,
   shardBytes = 8 * 2 ** 20,
+  flags: furtherFlags = [],
+  monotonicMs,
 }: WorldOptions = {}): ServingWorld {
   const flags = ['--appendfsync', appendfsync, '--on-log-error', onLogError, '--enable-debug-command', 'yes'];
-  const harness = createHarness({ shards, shardBytes, flags });
+  const harness = createHarness({ shards, shardBytes, flags: [...flags, ...furtherFlags], monotonicMs });
   const { engine } = harness;
   for (const shard of harness.shards) startJournaling(shard);
   const disk = createSimulatedDisk();

@@ -14,6 +14,8 @@ export type Wire = {
   readonly socket: Socket;
   /** Takes the next `count` bytes once they are there. Rejects when the connection closes before. */
   take(count: number): Promise<Buffer>;
+  /** Takes the next line, without its end. */
+  line(): Promise<string>;
   /** Takes the next reply. */
   reply(): Promise<Reply>;
   /** Sends one command and takes its reply, which must be the next. Bulk strings come as text. */
@@ -27,7 +29,7 @@ export type Wire = {
 type Inbox = { bytes: Buffer; start: number; end: number; isClosed: boolean; wake: () => void };
 
 const INBOX_BYTES = 64 * 1024;
-const LINE_FEED = 10;
+const LINE_END = '\r\n';
 const CHILDREN_PER_ITEM: Readonly<Record<string, number>> = { '*': 1, '~': 1, '>': 1, '%': 2 };
 
 /** Resolves when connected. */
@@ -64,6 +66,7 @@ function createWire(socket: Socket): Wire {
     socket,
     closed,
     reply,
+    line: () => readLine(inbox),
     take: async (count) => {
       await until(inbox, () => inbox.end - inbox.start >= count);
       return taken(inbox, count);
@@ -124,11 +127,11 @@ async function readReply(inbox: Inbox): Promise<Reply> {
 }
 
 async function readLine(inbox: Inbox): Promise<string> {
-  const lineFeed = () => inbox.bytes.subarray(0, inbox.end).indexOf(LINE_FEED, inbox.start);
-  await until(inbox, () => lineFeed() >= 0);
-  return taken(inbox, lineFeed() + 1 - inbox.start)
+  const lineEnd = () => inbox.bytes.subarray(0, inbox.end).indexOf(LINE_END, inbox.start);
+  await until(inbox, () => lineEnd() >= 0);
+  return taken(inbox, lineEnd() + LINE_END.length - inbox.start)
     .toString('latin1')
-    .slice(0, -2);
+    .slice(0, -LINE_END.length);
 }
 
 function asText(reply: Reply): Reply {

@@ -8,9 +8,11 @@ import { currentSurroundings } from '../../src/config/file.ts';
 import { RESTART_CALM_MS, RESTART_DELAY_MS_MAX } from '../../src/config/limits.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createLogBoardBuffer } from '../../src/durability/log-board.ts';
+import { createAccessBuffer } from '../../src/metrics/access-ring.ts';
 import { createCountersBuffer, openAllCounters, sumCounter } from '../../src/metrics/counters.ts';
 import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../../src/metrics/names.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { createSlowLogIds } from '../../src/metrics/slow-log.ts';
 import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { MAIN_THREAD_ID } from '../../src/threads/boot.ts';
 import { createBus, handleTopic, requestAll } from '../../src/threads/bus.ts';
@@ -73,6 +75,8 @@ async function startWorld(count: number, plan = ''): Promise<World> {
       counters,
       gate: createGateBuffer(),
       logBoard: createLogBoardBuffer(count, 1),
+      accesses: createAccessBuffer(1 + count, 1, 2),
+      slowLogIds: createSlowLogIds(),
       persistence: createPersistenceBuffer(0),
       config,
       startedAtMs: 0,

@@ -4,10 +4,12 @@
  * Any thread, never changed.
  */
 import type { CommandSpec } from '../spec.ts';
+import { CACHE_COMMANDS } from './cache.ts';
 import { CLIENT_COMMANDS } from './client.ts';
 import { CLUSTER_COMMANDS } from './cluster.ts';
 import { COMMAND_COMMANDS } from './command.ts';
 import { CONNECTION_COMMANDS } from './connection.ts';
+import { DIAGNOSTIC_COMMANDS } from './diagnostics.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
 import { NUMBER_COMMANDS } from './numbers.ts';
@@ -17,10 +19,12 @@ import { STRING_COMMANDS } from './strings.ts';
 
 /** Every command that the server has, containers with their subcommands in them, in alphabetical order. */
 export const ALL_COMMANDS: readonly CommandSpec[] = [
+  ...CACHE_COMMANDS,
   ...CLIENT_COMMANDS,
   ...CLUSTER_COMMANDS,
   ...COMMAND_COMMANDS,
   ...CONNECTION_COMMANDS,
+  ...DIAGNOSTIC_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...GENERIC_COMMANDS,
   ...NUMBER_COMMANDS,

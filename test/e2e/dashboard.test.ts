@@ -1,0 +1,341 @@
+/**
+ * The dashboard in a real Chromium against the real server: what a person sees while it works, while it is loaded, when it
+ * is killed, and what can be done from the page.
+ */
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { launchChromium, openPage, type WatchedPage } from '../support/browser.ts';
+import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { connectClient, type RespClient } from '../support/resp-client.ts';
+import { describeWithTools } from '../support/tools.ts';
+
+const PHONE = { width: 360, height: 740 };
+/** Scripts of the page, as texts: the types of the browser are not those of the tests. */
+const OVERFLOW_PX = 'document.documentElement.scrollWidth - innerWidth';
+const FOCUSED = `(({ id, tagName, ariaLabel, textContent }) =>
+  id || ariaLabel || (tagName === 'BODY' ? '' : textContent.trim()))(document.activeElement)`;
+const BACKGROUND = 'getComputedStyle(document.body).backgroundColor';
+const DARK = 'rgb(10, 13, 18)';
+const LIGHT = 'rgb(245, 246, 248)';
+const FIND = { timeout: 15_000, interval: 50 };
+
+// A browser, a server and their tests share the machine with other tests.
+vi.setConfig({ testTimeout: 60_000 });
+
+let server: DistcacheServer;
+let browser: Browser;
+let shared: WatchedPage | undefined;
+let watched: WatchedPage;
+const clients: RespClient[] = [];
+
+/** The page that the tests share which ask for nothing of their own; the first of them loads it. */
+async function sharedPage(): Promise<Page> {
+  shared ??= await openPage(browser);
+  watched = shared;
+  if (watched.page.url() === 'about:blank') await visit(server);
+  return watched.page;
+}
+
+async function ownPage(options: BrowserContextOptions): Promise<Page> {
+  watched = await openPage(browser, options);
+  return watched.page;
+}
+
+async function visit({ httpPort }: DistcacheServer): Promise<void> {
+  await watched.page.goto(`http://127.0.0.1:${httpPort}/`);
+  await see(() => text('#connection-text'), 'Live');
+}
+
+async function client(): Promise<RespClient> {
+  const made = await connectClient({ port: server.port });
+  clients.push(made);
+  return made;
+}
+
+function text(selector: string): Promise<string | null> {
+  return watched.page.textContent(selector);
+}
+
+/** Waits until the page shows it. */
+async function see<Value>(look: () => Promise<Value>, wanted: Value): Promise<void> {
+  await expect.poll(look, FIND).toEqual(wanted);
+}
+
+async function infoField(asker: RespClient, name: string): Promise<string> {
+  const info = await asker.ask('INFO');
+  return new RegExp(`^${name}[:=](.*?)[\\r,]`, 'm').exec(info.replace(/^db0:/m, ''))?.[1] ?? '';
+}
+
+/** Points of the small line of operations. */
+async function linePoints(page: Page): Promise<number> {
+  const path = await page.locator('#tile-operations .spark-line').getAttribute('d');
+  return path === null ? 0 : path.split('L').length;
+}
+
+describeWithTools('the dashboard', ['chromium'], () => {
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startDistcache(), launchChromium()]);
+  }, 60_000);
+  afterEach(async () => {
+    for (const { socket } of clients.splice(0)) socket.destroy();
+    if (watched !== shared) await watched.page.context().close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  it('loads without an error, a violation of its policy or a request to anybody else', async () => {
+    const page = await sharedPage();
+    for (const link of await page.locator('nav a').all()) await link.click();
+    // What is filled above it while the page scrolls may push it out of sight again.
+    await see(
+      async () => {
+        await page.locator('#settings').scrollIntoViewIfNeeded();
+        return text('#settings-total');
+      },
+      await settingsTotal(),
+    );
+    await see(() => page.locator('#ring-arcs path').count(), 2);
+    await see(
+      () =>
+        page
+          .locator('canvas')
+          .count()
+          .then((count) => count > 3),
+      true,
+    );
+    expect(await page.title()).toMatch(/^[^ ]+:\d+ · DistCache$/);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  it('moves under load, and agrees with INFO', async () => {
+    const page = await sharedPage();
+    await page.getByRole('link', { name: 'Traffic' }).click();
+    const [writer, asker] = [await client(), await client()];
+    for (let key = 0; key < 137; key++) await writer.ask(`SET counted:${key} value`);
+    await see(() => text('#tile-keys .tile-number'), '137');
+    expect(await infoField(asker, 'keys')).toBe('137');
+    await see(() => text('#tile-connections .tile-number'), await infoField(asker, 'connected_clients'));
+    await see(
+      () =>
+        page
+          .locator('#chart-throughput .legend')
+          .innerText()
+          .then((legend) => /SET/.test(legend)),
+      true,
+    );
+    const flow = { isOver: false };
+    const loading = (async () => {
+      while (!flow.isOver) await writer.ask('GET counted:1');
+    })();
+    await expect
+      .poll(async () => Number.parseFloat((await text('#tile-operations .tile-number')) ?? ''), FIND)
+      .toBeGreaterThan(20);
+    await see(() => text('#tile-hit-ratio .tile-value'), '100%');
+    flow.isOver = true;
+    await loading;
+  });
+
+  it('shows after a reload what was before it', async () => {
+    const page = await sharedPage();
+    await expect.poll(() => linePoints(page), FIND).toBeGreaterThan(2);
+    const before = await linePoints(page);
+    await page.reload();
+    let first = 0;
+    const look = async () => {
+      first = await linePoints(page);
+      return first;
+    };
+    await expect.poll(look, { ...FIND, interval: 20 }).toBeGreaterThan(1);
+    expect(first).toBeGreaterThanOrEqual(before);
+  });
+
+  it('cuts off a client, after asking once more', async () => {
+    const page = await sharedPage();
+    const victim = await client();
+    await victim.ask('CLIENT SETNAME victim');
+    const id = /\d+/.exec(await victim.ask('CLIENT ID'))?.[0];
+    await page.getByRole('link', { name: 'Clients' }).click();
+    const ask = page.getByRole('button', { name: `Kill client ${id}`, exact: true });
+    await ask.click();
+    await page.keyboard.press('Escape');
+    await ask.press('Enter');
+    await page.getByRole('button', { name: `Yes, kill client ${id}` }).click();
+    await victim.closed;
+    await see(() => text('#note'), `Client ${id} was cut off.`);
+    await see(() => page.getByRole('cell', { name: 'victim' }).count(), 0);
+  });
+
+  it('finds the big keys', async () => {
+    const page = await sharedPage();
+    const writer = await client();
+    await writer.ask(`SET "a big one" ${'x'.repeat(20_000)}`);
+    await page.getByRole('link', { name: 'Keys' }).click();
+    await page.locator('#big-keys-start').click();
+    const first = page.locator('#big-keys tbody tr').first();
+    await see(() => first.locator('td').first().textContent(), 'a big one');
+    expect(await first.innerText()).toMatch(/string.*19\.\d.KiB.*none/s);
+    await see(() => page.locator('#big-keys-start').isEnabled(), true);
+  });
+
+  it('filters the configuration, and shows what differs from its default', async () => {
+    const page = await sharedPage();
+    await page.getByRole('link', { name: 'Configuration' }).click();
+    const rows = page.locator('#settings tbody tr');
+    await expect.poll(() => rows.count(), FIND).toBeGreaterThan(20);
+    await page.getByLabel('Filter the configuration').fill('maxmemory-policy');
+    const names = () => page.locator('#settings tbody td:first-child').allTextContents();
+    await expect.poll(() => rows.count(), FIND).toBeLessThan(5);
+    expect(await names()).toContain('maxmemory-policy');
+    await page.getByLabel('Filter the configuration').press('Escape');
+    await page.getByLabel('Only what differs').check();
+    await expect.poll(names, FIND).not.toContain('appendfsync');
+    expect(await names()).toEqual(expect.arrayContaining(['http-port', 'maxmemory', 'port']));
+    await page.getByLabel('Filter the configuration').fill('no such thing');
+    await see(() => page.locator('#settings .empty').isVisible(), true);
+  });
+
+  it('can be walked with the keyboard alone', async () => {
+    const page = await ownPage({});
+    await visit(server);
+    await see(
+      () =>
+        page
+          .locator('#settings-total')
+          .innerText()
+          .then((total) => total !== ''),
+      false,
+    );
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(FOCUSED)).toBe('Skip to the numbers');
+    await page.keyboard.press('Enter');
+    const stops: unknown[] = [];
+    for (let step = 0; step < 60 && stops.at(-1) !== 'settings-filter'; step++) {
+      await page.keyboard.press('Tab');
+      stops.push(await page.evaluate(FOCUSED));
+    }
+    expect(stops).toEqual(
+      expect.arrayContaining(['ring-shard', 'Shards', 'Workers', 'big-keys-start', 'settings-filter']),
+    );
+    await page.locator('#ring-shard').press('ArrowRight');
+    expect(await text('#ring-caption')).toBe('slots in shard 0');
+    await page.keyboard.press('Escape');
+    expect(await text('#ring-caption')).toBe('shards');
+    const slots = page.locator('#shards th', { hasText: 'Slots' });
+    await slots.getByRole('button').press('Enter');
+    expect(await slots.getAttribute('aria-sort')).toBe('descending');
+    await slots.getByRole('button').press('Enter');
+    expect(await slots.getAttribute('aria-sort')).toBe('ascending');
+  });
+
+  it('fits a phone, with as many shards and workers as there can be', async () => {
+    const page = await ownPage({ viewport: PHONE, colorScheme: 'dark' });
+    await page.route('**/v1/live', async (route) => {
+      await route.fulfill({ contentType: 'text/event-stream', body: eventOf('state', largeState()) });
+    });
+    await page.goto(`http://127.0.0.1:${server.httpPort}/`);
+    await see(() => page.locator('#shards-table tbody tr').count(), 256);
+    expect(await page.locator('#workers-table tbody tr').count()).toBe(64);
+    await see(() => page.locator('#checks li').count(), 3);
+    expect(await page.evaluate(OVERFLOW_PX)).toBe(0);
+  });
+
+  it('is light or dark as the system says, until the button says otherwise, for good', async () => {
+    const page = await ownPage({ colorScheme: 'dark' });
+    await visit(server);
+    expect(await page.evaluate(BACKGROUND)).toBe(DARK);
+    await page.locator('#theme').click();
+    expect(await page.evaluate(BACKGROUND)).toBe(LIGHT);
+    await page.reload();
+    expect(await page.evaluate(BACKGROUND)).toBe(LIGHT);
+    expect(await page.getByRole('button', { name: 'Use dark colours' }).count()).toBe(1);
+  });
+
+  it('says so when the password is refused', async () => {
+    const page = await ownPage({});
+    await page.route('**/v1/history', (route) => route.fulfill({ status: 401, json: { detail: 'no' } }));
+    await page.goto(`http://127.0.0.1:${server.httpPort}/`);
+    await see(() => text('#banner-headline'), 'The password was refused');
+    expect(await text('#connection-text')).toBe('Refused');
+    expect(await page.locator('#banner-retry').innerText()).toBe('Sign in');
+  });
+
+  it('signs in with the password that the browser has asked for', async () => {
+    const guarded = await startDistcache(['--requirepass', 'secret']);
+    try {
+      const page = await ownPage({ httpCredentials: { username: '', password: 'secret' } });
+      await visit(guarded);
+      await see(() => page.locator('#shards-table tbody tr').count(), 2);
+    } finally {
+      await guarded.stop();
+    }
+  });
+
+  it('says that the server is gone, and goes on when it is back', async () => {
+    const page = await sharedPage();
+    const { httpPort } = server;
+    server.kill('SIGKILL');
+    await server.exit;
+    await see(() => text('#banner-headline'), 'Connection lost');
+    expect(await text('#banner-detail')).toMatch(/Retrying in \d+ s\./);
+    expect(await page.locator('#banner').isVisible()).toBe(true);
+    expect(await page.getAttribute('body', 'data-stale')).toBe('yes');
+    server = { ...(await startDistcache(['--http-port', `${httpPort}`])), httpPort };
+    await see(() => text('#connection-text'), 'Live');
+    await see(() => page.locator('#banner').isVisible(), false);
+    expect(await page.getAttribute('body', 'data-stale')).toBe('no');
+    await see(() => text('#tile-keys .tile-number'), '0');
+  });
+});
+
+async function settingsTotal(): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${server.httpPort}/v1/config`);
+  const settings = (await response.json()) as { differs: boolean }[];
+  const changed = settings.filter(({ differs }) => differs).length;
+  return `${changed} of ${settings.length} differ from their default`;
+}
+
+function eventOf(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** A state of many shards and workers, in numbers as long as they become. */
+function largeState(): unknown {
+  const shard = {
+    ...{
+      owner: 63,
+      slots: 16_384,
+      keys: 999_999,
+      expiring: 888_888,
+      usedBytes: 2 ** 40,
+      limitBytes: 2 ** 41,
+    },
+    ...{ fragmentation: 1.25, evictedKeys: 1, expiredKeys: 1, expiryLagMs: 999.5, lockWaits: 1 },
+    ...{ lockHoldP99Us: 987.6, lockHoldMaxUs: 1, pendingLogBytes: 999_999 },
+  };
+  const worker = {
+    ...{ connections: 10_000, commands: 1, bytesIn: 1, bytesOut: 1, turnP99Us: 12_345, loopDelayP99Ms: 999 },
+    turns: 1,
+  };
+  const host = 'a-host-with-a-rather-long-name.example';
+  const reason = 'a reason that goes on for longer than the line of a phone is wide';
+  return {
+    t: 1,
+    server: {
+      ...{ version: '0.1.0', runId: 'run', startedAtMs: 0, uptimeSeconds: 1e7, workers: 64 },
+      host,
+      port: 65_535,
+      maxmemoryPolicy: 'allkeys-lru',
+    },
+    ready: {
+      ready: false,
+      checks: ['running', 'workers', 'log'].map((name) => ({ name, ok: name !== 'log', reason })),
+    },
+    shards: Array.from({ length: 256 }, (_shard, index) => ({ index, ...shard })),
+    workers: Array.from({ length: 64 }, (_worker, index) => ({ index, ...worker })),
+    log: { enabled: true, policy: 'everysec', breaker: 'open', troubled: true, bytes: 2 ** 40, streams: [] },
+    snapshot: { running: true, entries: 1e9, entriesDone: 5e8, lastMs: 0, lastFailed: false, bytes: 2 ** 40 },
+    loading: { loading: true, bytes: 2 ** 40, bytesDone: 2 ** 39 },
+  };
+}
