@@ -4,12 +4,17 @@
  * Exit codes: 0 after a stop that was asked for, 1 for an address or folder that cannot be had (and for a stop that a second
  * signal cut short), 70 for a bug, 78 for the configuration.
  */
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './base/clock.ts';
 import { StartError } from './base/errors.ts';
 import { VERSION } from './base/version.ts';
 import type { Config } from './config/config.ts';
 import { currentSurroundings } from './config/file.ts';
-import { STOP_MS_MAX } from './config/limits.ts';
+import {
+  INLINED_BYTECODE_BYTES_MAX,
+  INLINED_BYTECODE_BYTES_TOGETHER_MAX,
+  STOP_MS_MAX,
+} from './config/limits.ts';
 import { loadConfig } from './config/load.ts';
 import { runTool } from './durability/command-line.ts';
 import { enterFolder } from './durability/storage.ts';
@@ -50,6 +55,7 @@ async function main(): Promise<void> {
 }
 
 async function run(config: Config, notices: readonly string[]): Promise<void> {
+  tuneCompiler();
   enterFolder(config.dir);
   const logSink = openLogSink({ file: config.logfile, pretty: wantsPrettyLog(config) });
   const log = createLog(config, MAIN_THREAD_ID, logSink);
@@ -67,6 +73,12 @@ async function run(config: Config, notices: readonly string[]): Promise<void> {
 
 function wantsPrettyLog({ logFormat, logfile }: Config): boolean {
   return logFormat === 'pretty' || (logFormat === 'auto' && logfile === '' && process.stdout.isTTY === true);
+}
+
+/** For all threads, none of which has begun; what the compiler has done before keeps its bounds. */
+function tuneCompiler(): void {
+  setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTECODE_BYTES_MAX}`);
+  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE_BYTES_TOGETHER_MAX}`);
 }
 
 function handleSignals(life: Life): void {

@@ -6,10 +6,21 @@
  * `config: { contentSecurityPolicy }`. Every other route, and the answer that a page does not exist, needs the password
  * when one is set. Errors are problem details (RFC 9457).
  */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify';
 import { StartError } from '../base/errors.ts';
-import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_MS_MAX, HTTP_HEADER_BYTES_MAX } from '../config/limits.ts';
+import {
+  ADMIN_CONNECTIONS_MAX,
+  ADMIN_REQUEST_MS_MAX,
+  HTTP_HEADER_BYTES_MAX,
+  HTTP_WAITING_REQUESTS_MAX,
+} from '../config/limits.ts';
 import { routeBigKeys } from './big-keys-routes.ts';
 import { answerClientError } from './client-error.ts';
 import { routeClients } from './clients-routes.ts';
@@ -40,7 +51,11 @@ declare module 'fastify' {
   }
 }
 
+/** `node:net` is for the threads that serve RESP. */
+type Socket = IncomingMessage['socket'];
+
 const START_FAILED = 1;
+
 /** The app with all its routes, not listening. Closing it cuts its connections, so that a slow client cannot hold a stop. */
 export function createAdminApp(sources: AdminSources): FastifyInstance {
   const door = createKeyDoor(sources);
@@ -118,14 +133,37 @@ function guardRequests(app: FastifyInstance, sources: AdminSources): void {
 /** Keys are answered at once, everything else by the app. */
 function createHttpServer(door: KeyDoor | undefined, handler: RequestListener): Server {
   const options = { maxHeaderSize: HTTP_HEADER_BYTES_MAX, requestTimeout: ADMIN_REQUEST_MS_MAX };
+  const waiting = new WeakMap<Socket, number>();
   return createServer(options, (request, response) => {
     const answer = () => {
       if (door !== undefined && isKeyRequest(request)) serveKey(door, request, response);
       else handler(request, response);
     };
     // Behind others of its connection: those are done with first, since it may ask about what they change.
-    if (response.socket === null) response.once('socket', answer);
+    if (response.socket === null) waitForTurn(waiting, request.socket, response, answer);
     else answer();
+  });
+}
+
+/**
+ * Node reads on while requests wait, since their answers are not there yet to be in its way: so who sends ever more of them
+ * behind one that takes its time, or answers that are not read, is cut off.
+ */
+function waitForTurn(
+  waiting: WeakMap<Socket, number>,
+  socket: Socket,
+  response: ServerResponse,
+  answer: () => void,
+): void {
+  const count = (waiting.get(socket) ?? 0) + 1;
+  waiting.set(socket, count);
+  if (count > HTTP_WAITING_REQUESTS_MAX) {
+    socket.destroy();
+    return;
+  }
+  response.once('socket', () => {
+    waiting.set(socket, (waiting.get(socket) ?? 0) - 1);
+    answer();
   });
 }
 
@@ -141,7 +179,7 @@ function createKeyDoor(sources: AdminSources): KeyDoor | undefined {
 
 function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, 404, `no ${request.method} ${request.url} here`),
+    sendProblem(reply, 404, `no ${request.method} ${request.originalUrl} here`),
   );
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500;

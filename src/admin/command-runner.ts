@@ -7,17 +7,19 @@
  */
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
-import { ShardBusyError } from '../base/errors.ts';
+import { LogBehindError, ShardBusyError } from '../base/errors.ts';
 import { systemErrorText } from '../base/platform.ts';
 import type { Call, Command } from '../commands/call.ts';
+import { noteTouched } from '../commands/changes.ts';
 import type { Engine } from '../commands/engine.ts';
 import { executeCall, executeRow } from '../commands/execute.ts';
 import '../commands/families.ts';
 import { findByName } from '../commands/registry.ts';
 import { REPLY_ON, type Session, type SessionConnection } from '../commands/session.ts';
 import { JOURNAL_SOFT_BYTES, MAIN_LOCK_PAUSE_MS, MAIN_LOCK_WAIT_MS } from '../config/limits.ts';
+import { isLogTroubled } from '../durability/log-board.ts';
 import { createReplyWriter, type ReplyWriter } from '../resp/reply-writer.ts';
-import { pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, pendingBytes } from '../shard/journal.ts';
 import { mustSettle, type Settled, type Settling, whenSettled } from '../threads/settling.ts';
 
 const REPLY_BYTES_START = 16 * 1024;
@@ -47,6 +49,12 @@ export const AT_ONCE: Pick<SessionConnection, 'defer' | 'destroy'> = {
 const BUSY: RunTrouble = {
   isExecuted: false,
   detail: 'the shard of the key is busy; nothing was done, try again',
+};
+
+/** A change that is to be tried again once the log has been written (`whenLogWritten`). */
+export const LOG_BEHIND: RunTrouble = {
+  isExecuted: false,
+  detail: 'too much of the shard of the key waits for the log; nothing was done, try again',
 };
 
 export function createCommandRunner(engine: Engine, settling: Settling): CommandRunner {
@@ -142,6 +150,7 @@ export function runCommand(
     return undefined;
   } catch (error) {
     if (!(error instanceof ShardBusyError)) throw error;
+    if (error instanceof LogBehindError) return LOG_BEHIND;
     pauseWaiting(engine);
     return BUSY;
   }
@@ -149,21 +158,36 @@ export function runCommand(
 
 /**
  * Calls `done` when the replies of what was executed since the last call may leave: at once where nothing is logged or nothing
- * lacks. `isWrite` says whether something was changed.
+ * lacks. `isWrite` says whether something was changed, `turns` what `settling.turns` was before.
  */
 export function whenReplySafe(
   runner: CommandRunner,
   isWrite: boolean,
+  turns: number,
   done: (trouble: RunTrouble | undefined) => void,
 ): void {
   const { engine, settling } = runner;
-  if (mustSettle(settling, engine.changes)) {
+  const isOvertaken = settling.turns !== turns;
+  // Another request has had its changes sent to a worker, and nobody here knows how far that is.
+  if (isOvertaken)
+    for (const shard of engine.shards) if (isDrainDue(shard)) noteTouched(engine.changes, shard);
+  if (isOvertaken || mustSettle(settling, engine.changes)) {
     whenSettled(settling, engine.changes, isWrite, (settled) =>
       done(isWrite ? settledTrouble(settled) : undefined),
     );
   } else {
     done(undefined);
   }
+}
+
+/** Calls `done` when a worker has written what is pending; with false where it could not, whatever `on-log-error` says to that. */
+export function whenLogWritten(
+  { engine, settling }: CommandRunner,
+  done: (isWritten: boolean) => void,
+): void {
+  whenSettled(settling, engine.changes, true, (settled) =>
+    done(settled !== 'unknown' && settled.isSafe && !isLogTroubled(settling.board)),
+  );
 }
 
 /** Whether main has changed so much that the log should be written before it changes more. */

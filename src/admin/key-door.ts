@@ -6,14 +6,21 @@
  */
 import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LOG_BEHIND_ROUNDS_MAX } from '../config/limits.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { valueBytesMax } from '../shard/keyspace.ts';
-import { type CommandRunner, type RunTrouble, whenReplySafe } from './command-runner.ts';
+import {
+  type CommandRunner,
+  LOG_BEHIND,
+  type RunTrouble,
+  whenLogWritten,
+  whenReplySafe,
+} from './command-runner.ts';
 import type { Refusal } from './guard.ts';
 import { answerError, answerOutcome, answerProblem, answerTooLarge, answerTrouble } from './key-answers.ts';
 import { type KeyBody, readKeyBody } from './key-body.ts';
 import { KEY_AT, type KeyOutcome, type KeyRequest, readKey, removeKey, storeKey } from './key-commands.ts';
-import { keyFromUrl, routedUrl } from './key-name.ts';
+import { keyFromUrl, pathFrom, routedUrl } from './key-name.ts';
 import { type KeyQuery, readKeyQuery } from './key-query.ts';
 import { peerAddress } from './peer-address.ts';
 import { errorText } from './reply-problem.ts';
@@ -54,7 +61,7 @@ export function serveKey(door: KeyDoor, message: KeyMessage, response: ServerRes
 }
 
 function serve(door: KeyDoor, message: KeyMessage, response: ServerResponse): void {
-  const url = message.originalUrl ?? message.url ?? '';
+  const url = pathFrom(message.originalUrl ?? message.url ?? '');
   const isPut = message.method === 'PUT';
   const query = readKeyQuery(url, isPut, door.commands.engine.config.databases);
   const key = keyFromUrl(url);
@@ -89,19 +96,31 @@ function execute(
   door: KeyDoor,
   message: KeyMessage,
   response: ServerResponse,
-  { database, ttlMs }: KeyQuery,
-  { input, keyBytes }: KeyBody,
+  query: KeyQuery,
+  body: KeyBody,
+  roundsLeft = LOG_BEHIND_ROUNDS_MAX,
 ): void {
   const { commands } = door;
+  const { database, ttlMs } = query;
   const { changes } = commands.engine;
   const { method = '', headers, socket } = message;
   const writesBefore = changes.writes;
   const result = FUNCTIONS[method](commands, {
-    ...{ input, keyBytes, database, ttlMs },
+    ...{ ...body, database, ttlMs },
     address: peerAddress(socket),
     ifMatch: headers['if-match'],
     ifNoneMatch: headers['if-none-match'],
   });
+  if (result === LOG_BEHIND && roundsLeft > 0) {
+    whenLogWritten(commands, (isWritten) => {
+      try {
+        execute(door, message, response, query, body, isWritten ? roundsLeft - 1 : 0);
+      } catch (error) {
+        failWithBug(door, response, error);
+      }
+    });
+    return;
+  }
   if ('detail' in result) {
     answerTrouble(response, result);
     return;
@@ -110,7 +129,7 @@ function execute(
   const error = result.kind === 'refused' ? errorText(bytes, length) : undefined;
   // Others are executed before this one is answered.
   const outcome = { ...result };
-  whenReplySafe(commands, changes.writes !== writesBefore, (trouble) => {
+  whenReplySafe(commands, changes.writes !== writesBefore, commands.settling.turns, (trouble) => {
     if (trouble !== undefined) answerTrouble(response, trouble);
     else if (error !== undefined) answerError(response, error);
     else answerOutcome(response, method, outcome);

@@ -10,19 +10,28 @@ const KEYS_PREFIX = '/v1/keys/';
 /** Where all URLs of keys are routed to. */
 const KEY_ROUTE = '/v1/keys/-';
 
+/** What stands before the path in a URL as proxies get it; every server has to take that (RFC 9112, 3.2.2). */
+const ORIGIN_PATTERN = /^https?:\/\/[^/?#]*/i;
+
 const PERCENT = 37;
 const ESCAPE_BYTES = 3;
 
-/** The URL that the router gets to see: the same but for keys. A `/` in a key must be encoded. */
-export function routedUrl(url: string): string {
-  if (!url.startsWith(KEYS_PREFIX)) return url;
-  const end = nameEnd(url);
-  const slash = url.indexOf('/', KEYS_PREFIX.length);
-  if (end === KEYS_PREFIX.length || (slash >= 0 && slash < end)) return url;
-  return KEY_ROUTE + url.slice(end);
+/** From the path on. */
+export function pathFrom(url: string): string {
+  return url.startsWith('/') ? url : url.replace(ORIGIN_PATTERN, '');
 }
 
-/** The bytes of the key in a URL that `routedUrl` has changed; undefined where an escape is malformed. */
+/** The URL that the router gets to see: the same but for keys. A `/` in a key must be encoded. */
+export function routedUrl(url: string): string {
+  const path = pathFrom(url);
+  if (!path.startsWith(KEYS_PREFIX)) return url;
+  const end = nameEnd(path);
+  const slash = path.indexOf('/', KEYS_PREFIX.length);
+  if (end === KEYS_PREFIX.length || (slash >= 0 && slash < end)) return url;
+  return KEY_ROUTE + path.slice(end);
+}
+
+/** The bytes of the key in a URL, from its path on, that `routedUrl` changes; undefined where an escape is malformed. */
 export function keyFromUrl(url: string): Buffer | undefined {
   const end = nameEnd(url);
   const bytes = Buffer.from(url.slice(KEYS_PREFIX.length, end), 'latin1');

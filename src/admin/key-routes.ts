@@ -5,6 +5,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type KeyDoor, serveKey } from './key-door.ts';
+import { routedUrl } from './key-name.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA } from './key-schemas.ts';
 
 export function routeKeys(app: FastifyInstance, door: KeyDoor): void {
@@ -12,7 +13,12 @@ export function routeKeys(app: FastifyInstance, door: KeyDoor): void {
     // The door reads the body itself, whatever type it says it has.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _message, done) => done(null));
-    const handler = ({ raw }: FastifyRequest, reply: FastifyReply) => {
+    const handler = ({ raw, originalUrl }: FastifyRequest, reply: FastifyReply) => {
+      // A router decodes the path; the door would find the key elsewhere in it.
+      if (routedUrl(originalUrl) === originalUrl) {
+        reply.callNotFound();
+        return;
+      }
       reply.hijack();
       serveKey(door, raw, reply.raw);
     };

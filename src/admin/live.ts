@@ -3,7 +3,8 @@
  *
  * Main thread. One hub for all addresses: the events are made once a second for all listeners together, and not at all while
  * there are none. A listener whose last event has not left yet misses the next ones, and is dropped when that lasts; so
- * what waits for it is one event at most. A stream may last: the bound on the time of a request (ADMIN_REQUEST_MS_MAX) ends
+ * what waits for it is one event at most. One that would not be let in any more, since the password is another one, is dropped,
+ * too. A stream may last: the bound on the time of a request (ADMIN_REQUEST_MS_MAX) ends
  * with its last header, and each stream is one of ADMIN_CONNECTIONS_MAX. Closing the app ends its streams at once. What a
  * page missed while it was not connected, it takes from /v1/history.
  */
@@ -11,6 +12,7 @@ import { Buffer } from 'node:buffer';
 import { fastifySSE } from '@fastify/sse';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { LIVE_BEHIND_MS_MAX, LIVE_LISTENERS_MAX, LIVE_RETRY_MS } from '../config/limits.ts';
+import { httpRefusal } from './guard.ts';
 import type { LiveSample } from './history.ts';
 import type { LiveState } from './live-state.ts';
 import { sendProblem } from './problem.ts';
@@ -25,7 +27,12 @@ export type LiveFeed = {
 
 export type LiveHub = { readonly feed: LiveFeed; readonly listeners: Set<Listener> };
 
-type Listener = { readonly reply: FastifyReply; behindSinceMs: number | undefined };
+type Listener = {
+  readonly reply: FastifyReply;
+  /** Whether its request would still be let in: the password may be another one by now. */
+  readonly isWelcome: () => boolean;
+  behindSinceMs: number | undefined;
+};
 
 const SCHEMA = {
   summary: 'The server live, as server-sent events',
@@ -50,7 +57,8 @@ export function tellListeners({ feed, listeners }: LiveHub): void {
   for (const listener of listeners) tell(listener, bytes, nowMs);
 }
 
-export function routeLive(app: FastifyInstance, { live }: AdminSources): void {
+export function routeLive(app: FastifyInstance, sources: AdminSources): void {
+  const { live } = sources;
   if (live === undefined) return;
   const { hub } = live;
   const own = new Set<Listener>();
@@ -60,10 +68,11 @@ export function routeLive(app: FastifyInstance, { live }: AdminSources): void {
   void app.register(fastifySSE);
   void app.register(async (scope) => {
     const sse = { kind: 'only', heartbeat: false } as const;
-    scope.get('/v1/live', { schema: SCHEMA, sse, exposeHeadRoute: false }, async (_, reply) => {
+    scope.get('/v1/live', { schema: SCHEMA, sse, exposeHeadRoute: false }, async (request, reply) => {
       if (hub.listeners.size >= LIVE_LISTENERS_MAX)
         return sendProblem(reply, 503, `${LIVE_LISTENERS_MAX} pages listen already`);
-      const listener: Listener = { reply, behindSinceMs: undefined };
+      const isWelcome = () => httpRefusal(sources, request.raw) === undefined;
+      const listener: Listener = { reply, isWelcome, behindSinceMs: undefined };
       hub.listeners.add(listener);
       own.add(listener);
       reply.sse.onClose(() => {
@@ -80,6 +89,10 @@ export function routeLive(app: FastifyInstance, { live }: AdminSources): void {
 
 function tell(listener: Listener, bytes: Buffer, nowMs: number): void {
   const { raw } = listener.reply;
+  if (!listener.isWelcome()) {
+    raw.destroy();
+    return;
+  }
   if (raw.writableLength === 0) {
     listener.behindSinceMs = undefined;
     raw.write(bytes);

@@ -6,16 +6,24 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Command } from '../commands/call.ts';
+import { countIfError } from '../commands/error-replies.ts';
 import { findCommand } from '../commands/registry.ts';
 import type { Deferred, Session } from '../commands/session.ts';
-import { PIPELINE_COMMANDS_MAX, PIPELINE_REPLY_BYTES_MAX, PIPELINE_TURN_MS } from '../config/limits.ts';
+import {
+  LOG_BEHIND_ROUNDS_MAX,
+  PIPELINE_COMMANDS_MAX,
+  PIPELINE_REPLY_BYTES_MAX,
+  PIPELINE_TURN_MS,
+} from '../config/limits.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import {
   type CommandRunner,
   createHttpSession,
   isLogBehind,
+  LOG_BEHIND,
   type RunTrouble,
   runCommand,
+  whenLogWritten,
   whenReplySafe,
 } from './command-runner.ts';
 
@@ -54,6 +62,11 @@ const REFUSED_NAMES: ReadonlySet<string> = new Set([
 
 const REPLY_BYTES_START = 256;
 
+/** Both alphabets of RFC 4648. Node would leave out what is none of it, and other bytes would be stored. */
+const BASE64_PATTERN = /^[\w+/-]*={0,2}$/;
+
+/** For what ends a connection of RESP without a reply: `POST` and `HOST:`, the words of a browser. */
+const NO_COMMAND = errorReply('ERR there is no such command');
 const TOO_LONG = errorReply('ERR the replies are too long: ask for less at a time');
 
 type PipelineRun = {
@@ -63,6 +76,8 @@ type PipelineRun = {
   replyBytes: number;
   /** Whether something was changed since the log was last up to date. */
   hasWritten: boolean;
+  /** The turns of the settling when its first command ran that may not be in the log yet. */
+  turns: number;
   /** Set while the running command answers later: the reply, and what ends that without one. */
   late: Promise<Buffer> | undefined;
   endLate: ((reply: Buffer) => void) | undefined;
@@ -86,7 +101,8 @@ export async function runPipeline(
   request: PipelineRequest,
 ): Promise<PipelineReplies | RunTrouble> {
   const run: PipelineRun = {
-    ...{ runner, replies: [], replyBytes: 0, hasWritten: false, late: undefined, endLate: undefined },
+    ...{ runner, replies: [], replyBytes: 0, hasWritten: false, turns: runner.settling.turns },
+    ...{ late: undefined, endLate: undefined },
     session: createHttpSession(runner.engine, request.address, request.database, {
       defer: () => deferLate(run),
       destroy: () => run.endLate?.(TOO_LONG),
@@ -101,6 +117,7 @@ export async function runPipeline(
       if (trouble !== undefined) return trouble;
       await new Promise(setImmediate);
       turnEndMs = monotonicMs() + PIPELINE_TURN_MS;
+      run.turns = runner.settling.turns;
     }
     keep(run, await runOne(run, command));
   }
@@ -113,7 +130,8 @@ function isCommand(command: unknown): command is PipelineCommand {
 
 function isArgument(argument: unknown): boolean {
   if (typeof argument === 'string' || typeof argument === 'number') return true;
-  return typeof (argument as { base64?: unknown } | null)?.base64 === 'string';
+  const base64 = (argument as { base64?: unknown } | null)?.base64;
+  return typeof base64 === 'string' && BASE64_PATTERN.test(base64);
 }
 
 async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffer> {
@@ -125,21 +143,31 @@ async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffe
   if (refusal !== undefined) return errorReply(`ERR ${refusal}`);
   const writesBefore = changes.writes;
   run.late = undefined;
-  const trouble = runCommand(runner, session, input, spans);
+  let trouble = runCommand(runner, session, input, spans);
+  for (let left = LOG_BEHIND_ROUNDS_MAX; trouble === LOG_BEHIND && left > 0; left -= 1) {
+    if (!(await isLogWritten(runner))) break;
+    trouble = runCommand(runner, session, input, spans);
+  }
   if (changes.writes !== writesBefore) run.hasWritten = true;
   if (trouble !== undefined) return errorReply(`TRYAGAIN ${trouble.detail}`);
   const { bytes, length } = runner.reply;
-  return run.late === undefined ? Buffer.from(bytes.subarray(0, length)) : run.late;
+  if (run.late !== undefined) return run.late;
+  return length === 0 ? NO_COMMAND : Buffer.from(bytes.subarray(0, length));
+}
+
+function isLogWritten(runner: CommandRunner): Promise<boolean> {
+  return new Promise((resolve) => whenLogWritten(runner, resolve));
 }
 
 function keep(run: PipelineRun, reply: Buffer): void {
-  run.replies.push(reply);
   run.replyBytes += reply.length;
+  // As JSON it may take six times as much, which main writes in one go.
+  run.replies.push(run.replyBytes > PIPELINE_REPLY_BYTES_MAX ? TOO_LONG : reply);
 }
 
 function safely(run: PipelineRun): Promise<RunTrouble | undefined> {
   const { promise, resolve } = Promise.withResolvers<RunTrouble | undefined>();
-  whenReplySafe(run.runner, run.hasWritten, resolve);
+  whenReplySafe(run.runner, run.hasWritten, run.turns, resolve);
   run.hasWritten = false;
   return promise;
 }
@@ -153,6 +181,7 @@ function deferLate(run: PipelineRun): Deferred {
       const reply = createReplyWriter(REPLY_BYTES_START);
       reply.protocol = run.session.protocol;
       write(reply);
+      countIfError(run.runner.engine, reply, 0);
       resolve(reply.bytes.subarray(0, reply.length));
     },
   };

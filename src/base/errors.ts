@@ -26,3 +26,9 @@ export class ShardBusyError extends Error {
     this.name = 'ShardBusyError';
   }
 }
+
+/**
+ * So much is pending in a shard's journal that a worker has to drain it first. Nothing was done, though something may have been
+ * evicted. Only on main, which has no stream of the log.
+ */
+export class LogBehindError extends ShardBusyError {}

@@ -4,7 +4,7 @@
  * Runs on the thread of the connection. Nothing here allocates, awaits or throws on the way of a good command.
  */
 import { spanText } from '../base/bytes.ts';
-import { ShardBusyError } from '../base/errors.ts';
+import { LogBehindError, ShardBusyError } from '../base/errors.ts';
 import { systemErrorText } from '../base/platform.ts';
 import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, STRETCH_BYTES_MAX } from '../config/limits.ts';
 import {
@@ -19,7 +19,7 @@ import { GATE_LOADING, GATE_LOG, gateErrno, gateReasons } from '../resilience/ga
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { makeRoom, ROOM_LATER, ROOM_MADE } from '../shard/eviction.ts';
-import { isDrainDue, pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, isDrainOverdue, pendingBytes } from '../shard/journal.ts';
 import { LIMIT_BYTES, LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -207,6 +207,7 @@ function runOneKey(call: Call, command: Command, replyStart: number): boolean {
       }
     }
   } catch (error) {
+    if (error instanceof LogBehindError) throw error;
     replyInternalError(call, command, replyStart, error);
     mendAfterFailure(call, shard, lsn);
   } finally {
@@ -233,10 +234,16 @@ function makeRoomInOne(call: Call, shard: Shard, bytes: number): boolean {
   return room === ROOM_MADE;
 }
 
-/** Has the pending records of a shard written, for which its lock is given back and taken again. Main leaves that to a worker. */
+/**
+ * Has the pending records of a shard written, for which its lock is given back and taken again. Main cannot: what it added on top
+ * might find no room in the journal, which would break the log, so that it gives up and lets a worker drain first.
+ */
 function drainBetween(call: Call, shard: Shard): void {
   noteTouched(call.engine.changes, shard);
-  if (call.engine.workerIndex < 0) return;
+  if (call.engine.workerIndex < 0) {
+    if (!isDrainOverdue(shard)) return;
+    throw new LogBehindError(shard.index);
+  }
   releaseShard(shard);
   try {
     call.engine.drainLog();

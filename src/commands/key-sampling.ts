@@ -50,7 +50,7 @@ export type Sampling = {
 /** A read that has hit the key if it is there. */
 const READ_AS_FOUND = -1;
 
-/** While hot keys are not sampled: uses until it is looked whether they are. */
+/** While hot keys are not sampled: uses until it is looked again whether they are. */
 const COUNTDOWN_OFF = 1 << 20;
 
 /** This thread's end of the sampling: `section` 0 is main, 1 + i worker i. */
@@ -123,6 +123,11 @@ export function noteEmptied({ sampling }: Engine, database: number, nowMs: numbe
   access.reference = DATABASE_EMPTIED;
   access.atMs = nowMs;
   pushAccess(ring, access);
+}
+
+/** Has the next use of a key look whether hot keys are sampled: the configuration may have changed. */
+export function lookAtNextKey({ sampling }: Engine): void {
+  sampling.countdown = Math.min(sampling.countdown, 1);
 }
 
 /** Counts the use of the key that is argument `index` for the hot keys, and decides when the next one is. Some 200 ns, seldom. */

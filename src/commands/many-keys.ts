@@ -3,12 +3,13 @@
  *
  * Runs on the thread of the connection, called by the dispatcher (execute.ts).
  */
+import { LogBehindError } from '../base/errors.ts';
 import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, SHARDS_MAX } from '../config/limits.ts';
 import { KEYSPACE_HITS, KEYSPACE_MISSES } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { canEverHold, makeRoom, ROOM_LATER, ROOM_MADE, ROOM_NONE } from '../shard/eviction.ts';
-import { isDrainDue, markGrouped, pendingBytes } from '../shard/journal.ts';
+import { isDrainDue, isDrainOverdue, markGrouped, pendingBytes } from '../shard/journal.ts';
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -62,6 +63,7 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): b
       if (locking.sampledCount > 0) noteSampled(call, command, readsBefore);
     }
   } catch (error) {
+    if (error instanceof LogBehindError) throw error;
     replyInternalError(call, command, replyStart, error);
     // How each stood before is not kept: a failure over many keys is rare enough to check them all.
     for (const shard of engine.shards) if (isWanted(shard)) mendAfterFailure(call, shard, NaN);
@@ -108,10 +110,15 @@ function releaseWanted(shards: readonly Shard[], count: number): void {
   }
 }
 
-/** Has what is pending written, for which the locks are given back and taken again. Main leaves that to a worker. */
+/** Has what is pending written, for which the locks are given back and taken again. Main gives up, as for one key (execute.ts). */
 function drainWanted(engine: Engine): void {
   noteWanted(engine);
-  if (engine.workerIndex < 0) return;
+  if (engine.workerIndex < 0) {
+    for (const shard of engine.shards) {
+      if (isWanted(shard) && isDrainOverdue(shard)) throw new LogBehindError(shard.index);
+    }
+    return;
+  }
   releaseWanted(engine.shards, engine.shards.length);
   try {
     engine.drainLog();

@@ -50,7 +50,10 @@ export async function installMonitorTopics(engine: Engine, generation: number): 
   bus.handle(TOPIC_LINES, (lines, fromThread) => receiveLines(engine, lines as Uint8Array, fromThread));
   bus.handle(TOPIC_SEEN, (bytes, fromThread) => noteSeen(engine, bytes as number, fromThread));
   bus.handle(TOPIC_LOST, () => closeOwn(engine));
-  if (generation > 0) await learnMonitors(engine);
+  if (generation === 0) return;
+  // Of those that had more lines for the thread before than it could take, no line comes that would tell them.
+  bus.publish(TOPIC_UNWATCH, undefined);
+  await learnMonitors(engine);
 }
 
 async function learnMonitors(engine: Engine): Promise<void> {

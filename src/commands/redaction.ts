@@ -10,7 +10,13 @@ import type { Call } from './call.ts';
 export const REDACTED = '(redacted)';
 
 /** The directives that redis-server holds secret. */
-const SECRET_DIRECTIVES = ['requirepass', 'masterauth', 'masteruser'];
+const SECRET_DIRECTIVES = [
+  'requirepass',
+  'masterauth',
+  'masteruser',
+  'tls-key-file-pass',
+  'tls-client-key-file-pass',
+];
 
 /**
  * Whether argument `index` of the command that is executed is a secret: users and passwords of AUTH and HELLO, and of

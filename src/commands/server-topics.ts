@@ -17,6 +17,7 @@ import type { Shard } from '../shard/shard.ts';
 import { keysMaxOf, ownsShard, shareOf } from '../shard/shares.ts';
 import type { Engine } from './engine.ts';
 import { installHotKeys } from './hot-keys.ts';
+import { lookAtNextKey } from './key-sampling.ts';
 import { installLatencyMonitor } from './latency.ts';
 import { installMemoryTopics } from './memory.ts';
 import { installSlowLog } from './slow-log.ts';
@@ -45,6 +46,7 @@ export function installServerTopics(engine: Engine): void {
  */
 export function applyLiveConfig(engine: Engine): void {
   applyThresholds(engine);
+  lookAtNextKey(engine);
   for (const shard of ownShards(engine)) applyToShard(engine, shard);
 }
 

@@ -78,7 +78,7 @@ export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
  * Fast commands that are timed together, and what makes a command one that is timed alone: more arguments, or more bytes of
  * them or of its reply.
  */
-export const STRETCH_COMMANDS_MAX = 8;
+export const STRETCH_COMMANDS_MAX = 32;
 export const STRETCH_ARGUMENTS_MAX = 8;
 export const STRETCH_BYTES_MAX = 16 * KIB;
 
@@ -139,10 +139,15 @@ export const ACCEPT_TROUBLE_LOG_MS = 10_000;
 /** The HTTP side: its connections, and how long one request may take to arrive. */
 export const ADMIN_CONNECTIONS_MAX = 1024;
 export const ADMIN_REQUEST_MS_MAX = 10_000;
+/** Requests that may wait on one connection behind one that is not answered yet: 2 KiB of memory each. */
+export const HTTP_WAITING_REQUESTS_MAX = 256;
 
 /** How long main waits for a shard's lock, for the whole of which it does nothing else; and not at all for as long after it gave up. */
 export const MAIN_LOCK_WAIT_MS = 50;
 export const MAIN_LOCK_PAUSE_MS = 50;
+
+/** How often a change over HTTP is tried again that found a journal full of what others have changed or had evicted. */
+export const LOG_BEHIND_ROUNDS_MAX = 1_000;
 
 /** How long a change over HTTP waits for the log, and until the next worker is asked where one has died. */
 export const SETTLE_MS_MAX = 10_000;
@@ -340,3 +345,10 @@ assert(LOG_BLOCK_BYTES_START <= LOG_BLOCK_BYTES_KEPT_MAX, 'the block memory of t
 assert(LOG_BLOCK_BYTES_MAX < 2 ** 32, 'the length of a block is a 32-bit number');
 assert(LOG_SEGMENT_PREPARE_BYTES < LOG_SEGMENT_BYTES_MAX, 'a next segment is asked for before it is needed');
 assert(SNAPSHOT_REPLY_MS_MAX < TIMER_MS_MAX, 'the wait for a snapshot fits in a timer');
+
+/**
+ * How much bytecode the compiler joins to a function from those that it calls (V8's own: 460 of one, 920 in all). The way of a
+ * command is cut into small functions, and with V8's bounds the last of them are called for each command.
+ */
+export const INLINED_BYTECODE_BYTES_MAX = 1000;
+export const INLINED_BYTECODE_BYTES_TOGETHER_MAX = 2500;

@@ -190,6 +190,8 @@ export function awaitFlights(board: LogBoard, stream: number, block: number): bo
 
 /** Whether some thread has taken records out of a journal that are not in their file yet. */
 export function hasFlights({ words, streams }: LogBoard): boolean {
+  // Records that have left their journals already, for a block that has no number yet.
+  if (Atomics.load(words, DRAIN_LOCK) !== 0) return true;
   for (let stream = 0; stream < streams; stream += 1) {
     if (Atomics.load(words, wordsOf(stream) + IN_FLIGHT) !== NO_BLOCK) return true;
   }

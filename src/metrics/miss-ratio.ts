@@ -64,6 +64,8 @@ export type MissRatio = {
   readonly points: Int32Array;
   readonly deadlinesMs: Float64Array;
   readonly databases: Uint8Array;
+  /** By database: not 0 where a key of it may be tracked. */
+  readonly mayHold: Uint8Array;
   /** Reads that hit by reuse distance, estimated: BUCKETS_PER_OCTAVE buckets for each power of two of bytes. */
   readonly hitsAt: Float64Array;
   /** The same for those that missed; the last bucket has those that miss whatever the size: of keys that were never there, were deleted, or whose time had passed. */
@@ -119,6 +121,9 @@ const BUCKETS = (OCTAVE_END - OCTAVE_FIRST) * BUCKETS_PER_OCTAVE;
 /** Counts fade in steps. */
 const DECAY_STEP_MS = MISS_RATIO_HALF_LIFE_MS / 32;
 
+/** Numbers of databases fit a byte. */
+const DATABASES_END = 256;
+
 /** When there are too many keys, this share of them stays. */
 const SHARE_KEPT = 7 / 8;
 
@@ -153,6 +158,7 @@ export function createMissRatio(keysMax: number, limitBytes: number, nowMs: numb
     points: new Int32Array(keysMax),
     deadlinesMs: new Float64Array(keysMax),
     databases: new Uint8Array(keysMax),
+    mayHold: new Uint8Array(DATABASES_END),
     hitsAt: new Float64Array(BUCKETS + 1),
     missesAt: new Float64Array(BUCKETS + 1),
     unknownReads: 0,
@@ -186,8 +192,10 @@ export function noteReads(ratio: MissRatio, hits: number, misses: number): void 
   ratio.misses += misses;
 }
 
-/** Forgets the keys of a database, which was emptied. O(keys). */
-export function forgetKeys({ stack, databases }: MissRatio, database: number): void {
+/** Forgets the keys of a database, which was emptied. O(keys), and nothing where none has come since the last time. */
+export function forgetKeys({ stack, databases, mayHold }: MissRatio, database: number): void {
+  if (mayHold[database] === 0) return;
+  mayHold[database] = 0;
   removeWhere(stack, (key) => databases[key] === database);
 }
 
@@ -265,6 +273,7 @@ function track(ratio: MissRatio, known: number, access: Access): void {
     key = addKey(stack, access.low, access.high, bytes);
     ratio.points[key] = access.point;
     ratio.databases[key] = access.database;
+    ratio.mayHold[access.database] = 1;
   }
   if (access.bytes > 0) ratio.deadlinesMs[key] = access.deadlineMs;
   trimTail(ratio);

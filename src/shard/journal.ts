@@ -14,7 +14,7 @@
  * is one record per LSN: as long as FIRST + COUNT - 1 is the shard's LSN, none is missing.
  */
 import { Buffer } from 'node:buffer';
-import { JOURNAL_MARGIN_BYTES } from '../config/limits.ts';
+import { JOURNAL_MARGIN_BYTES, JOURNAL_SOFT_BYTES } from '../config/limits.ts';
 import { BLOCK_CELLS_MAX } from './arena.ts';
 import { CELL_BYTES, JOURNAL_BROKEN, JOURNAL_OFF, JOURNAL_ON, JOURNALING, LSN } from './layout.ts';
 import { createRecordView, decodeRecord, recordBytes } from './record.ts';
@@ -114,6 +114,11 @@ export function isJournalBroken(shard: Shard): boolean {
 /** Whether a drain finds something: records, or that some are missing. Without the lock it is a hint. */
 export function isDrainDue(shard: Shard): boolean {
   return shard.journal.words[TAIL] !== 0 || shard.control[JOURNALING] === JOURNAL_BROKEN;
+}
+
+/** Whether so much is pending that a drain has to come before the next change, lest its record finds no room. */
+export function isDrainOverdue(shard: Shard): boolean {
+  return pendingBytes(shard) > JOURNAL_SOFT_BYTES && !isJournalBroken(shard);
 }
 
 /** Says that a change of the shard has no record, or a record no change. */

@@ -24,6 +24,8 @@ export type Settling = {
   readers: ((settled: Settled) => void)[];
   isDue: boolean;
   nextWorker: number;
+  /** Turns whose changes workers were asked to write, so far. */
+  turns: number;
 };
 
 export function createSettling(
@@ -32,7 +34,17 @@ export function createSettling(
   workerCount: number,
   monotonicMs: () => number,
 ): Settling {
-  return { bus, board, workerCount, monotonicMs, writers: [], readers: [], isDue: false, nextWorker: 0 };
+  return {
+    bus,
+    board,
+    workerCount,
+    monotonicMs,
+    writers: [],
+    readers: [],
+    isDue: false,
+    nextWorker: 0,
+    turns: 0,
+  };
 }
 
 /**
@@ -64,6 +76,7 @@ function sendTurn(settling: Settling, changes: Changes): void {
   const shards = changes.touched.slice(0, changes.count).map(({ index }) => index);
   clearTouched(changes);
   settling.isDue = false;
+  settling.turns += 1;
   settling.writers = [];
   settling.readers = [];
   if (readers.length > 0) send(settling, { shards, isWrite: false }, readers);

@@ -1,9 +1,10 @@
 /** Keys over HTTP without sockets: conditions, refusals, and when a reply may leave. */
 import { Buffer } from 'node:buffer';
 import { afterEach, describe, expect, test } from 'vitest';
+import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../../src/config/limits.ts';
 import { closeGate, GATE_LOADING, GATE_LOG, openGate } from '../../src/resilience/gate.ts';
-import { startJournaling } from '../../src/shard/journal.ts';
-import { LOCK } from '../../src/shard/layout.ts';
+import { isJournalBroken, pendingBytes, startJournaling, takePending } from '../../src/shard/journal.ts';
+import { EVICTED_KEYS, LOCK } from '../../src/shard/layout.ts';
 import { createKeyApp, type KeyApp } from '../support/key-app.ts';
 
 const PROBLEM = 'application/problem+json; charset=utf-8';
@@ -355,4 +356,39 @@ describe('the log', () => {
     await store(keys, 'k', 'v');
     expect(keys.settled).toEqual([]);
   });
+});
+
+test('many large values at once never are more than the journal holds', async () => {
+  const keys = world({ shards: 1, shardBytes: 2 * 2 ** 20 });
+  const [shard] = keys.harness.shards;
+  startJournaling(shard);
+  keys.settle = () => {
+    takePending(shard, Buffer.alloc(pendingBytes(shard)), 0);
+    return { isSafe: true, errno: 0 };
+  };
+  const body = 'v'.repeat(2 ** 19);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => store(keys, 'k', body)));
+  expect(isJournalBroken(shard)).toBe(false);
+  expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual(
+    [201, ...new Array(39).fill(204)].sort(),
+  );
+});
+
+test('a large value for which many small ones go does not fill the journal with their records', async () => {
+  const keys = world({ shards: 1, shardBytes: 16 * 2 ** 20 });
+  const [shard] = keys.harness.shards;
+  for (let round = 0; shard.numbers[EVICTED_KEYS] === 0; round += 1) {
+    keys.harness.run('MSET', ...Array.from({ length: 500 }, (_, index) => [`${round}:${index}`, '']).flat());
+  }
+  startJournaling(shard);
+  let pendingMax = 0;
+  keys.settle = () => {
+    pendingMax = Math.max(pendingMax, pendingBytes(shard));
+    takePending(shard, Buffer.alloc(pendingBytes(shard)), 0);
+    return { isSafe: true, errno: 0 };
+  };
+  const valueBytes = 15 * 2 ** 20;
+  expect((await store(keys, 'large', 'v'.repeat(valueBytes))).statusCode).toBe(201);
+  expect(isJournalBroken(shard)).toBe(false);
+  expect(pendingMax).toBeLessThan(valueBytes + JOURNAL_EVICTION_BYTES_MAX + JOURNAL_SOFT_BYTES);
 });

@@ -32,12 +32,13 @@ type World = {
   /** What the next events carry besides their number. */
   padding: string;
   nowMs: number;
+  password: string;
   open(reads?: boolean): Promise<EventStream>;
 };
 
 async function createWorld(password = ''): Promise<World> {
   const { engine } = createHarness();
-  const world = { made: { samples: 0, states: 0 }, padding: '', nowMs: 0 } as World;
+  const world = { made: { samples: 0, states: 0 }, padding: '', nowMs: 0, password } as World;
   world.hub = createLiveHub({
     sample: () => {
       world.made.samples += 1;
@@ -55,7 +56,7 @@ async function createWorld(password = ''): Promise<World> {
   world.app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => ({ ready: true, checks: [] }),
-    password: () => password,
+    password: () => world.password,
     live: { engine, history, now, hub: world.hub, bigKeys, stop: () => undefined },
   });
   apps.push(world.app);
@@ -151,6 +152,19 @@ describe('the stream', () => {
     tellListeners(hub);
     await next;
     sleeper.close();
+  });
+
+  test('ends when it would not be let in any more', async () => {
+    const world = await createWorld();
+    const stream = await world.open();
+    tellListeners(world.hub);
+    await eventually(() => stream.events().length === 3);
+    world.password = 'secret';
+    tellListeners(world.hub);
+    await stream.ended;
+    expect(stream.events()).toHaveLength(3);
+    expect((await world.open()).response.statusCode).toBe(401);
+    await eventually(() => world.hub.listeners.size === 0);
   });
 
   test('ends with the app, at once', async () => {

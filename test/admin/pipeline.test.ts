@@ -1,9 +1,14 @@
 /** Commands over HTTP as JSON. */
 import { Buffer } from 'node:buffer';
 import { afterEach, describe, expect, test } from 'vitest';
-import { PIPELINE_COMMANDS_MAX } from '../../src/config/limits.ts';
-import { startJournaling } from '../../src/shard/journal.ts';
+import { runPipeline } from '../../src/admin/pipeline.ts';
+import { installServerTopics } from '../../src/commands/server-topics.ts';
+import { PIPELINE_COMMANDS_MAX, PIPELINE_REPLY_BYTES_MAX } from '../../src/config/limits.ts';
+import { beginFlight, endFlight } from '../../src/durability/log-board.ts';
+import { ERROR_REPLIES } from '../../src/metrics/names.ts';
+import { isJournalBroken, pendingBytes, startJournaling, takePending } from '../../src/shard/journal.ts';
 import { LOCK } from '../../src/shard/layout.ts';
+import { whenSettled } from '../../src/threads/settling.ts';
 import { createKeyApp, type KeyApp } from '../support/key-app.ts';
 
 const OTHER_THREAD = 77;
@@ -60,6 +65,36 @@ describe('a pipeline', () => {
       { databases: '16' },
       2,
     ]);
+  });
+
+  test('answers words that would end a connection, as any unknown command', async () => {
+    const { json } = await run(world(), [['POST'], ['HOST:'], ['PING']]);
+    const error = 'ERR there is no such command';
+    expect(json).toEqual([{ error }, { error }, 'PONG']);
+  });
+
+  test('refuses what only looks like base64, since other bytes would be stored', async () => {
+    const keys = world();
+    for (const base64 of ['!!', 'aGVs bG8=', 'YQ==b', 'é']) {
+      const { status, json } = await run(keys, [['SET', 'k', { base64 }]]);
+      expect([status, json.detail]).toEqual([400, expect.stringContaining('command 0 is to be an array')]);
+    }
+    expect((await run(keys, [['SET', 'k', { base64: '_-8' }]])).json).toEqual(['OK']);
+    expect((await run(keys, [['GET', 'k']], '?encoding=base64')).json).toEqual([{ base64: '/+8=' }]);
+  });
+
+  test('answers with an error in place of a reply beyond what all may have', async () => {
+    const keys = world();
+    const bytes = PIPELINE_REPLY_BYTES_MAX / 16;
+    const { json } = await run(keys, [
+      ['SETRANGE', 'k', bytes - 1, 'x'],
+      ['STRLEN', 'k'],
+      ['MGET', ...Array(16).fill('k')],
+      ['SET', 'behind', 1],
+    ]);
+    const error = 'ERR the replies are too long: ask for less at a time';
+    expect(json).toEqual([bytes, bytes, { error }, { error }]);
+    expect((await run(keys, [['EXISTS', 'behind']])).json).toEqual([0]);
   });
 
   test('takes and gives bytes as base64', async () => {
@@ -189,6 +224,54 @@ describe('a pipeline', () => {
     keys.settle = () => ({ isSafe: false, errno: 0 });
     const { status, json } = await run(keys, commands);
     expect([status, json.detail]).toEqual([503, expect.stringContaining('the log is broken')]);
+  });
+
+  test('waits for the disk, also where another request has had its changes written meanwhile', async () => {
+    const keys = world();
+    const { runner, harness, settled } = keys;
+    const { settling, engine } = runner;
+    for (const shard of harness.shards) startJournaling(shard);
+    keys.settle = () => {
+      for (const shard of harness.shards) takePending(shard, Buffer.alloc(pendingBytes(shard)), 0);
+      endFlight(settling.board, 0, beginFlight(settling.board, 0));
+      return { isSafe: true, errno: 0 };
+    };
+    const late = Promise.withResolvers<unknown[]>();
+    Object.assign(engine.bus, { requestAll: () => late.promise });
+    const commands = [
+      ['SET', 'k', 'v'],
+      ['SLOWLOG', 'LEN'],
+    ];
+    const replies = runPipeline(runner, { commands, database: 0, address: '?:0' });
+    await new Promise((resolve) => whenSettled(settling, engine.changes, false, resolve));
+    late.resolve([0]);
+    await replies;
+    expect(settled.map(({ isWrite }) => isWrite)).toEqual([false, true]);
+  });
+
+  test('of large values waits for the log, however many there are at once', async () => {
+    const keys = world({ shards: 1, shardBytes: 2 * 2 ** 20 });
+    const [shard] = keys.harness.shards;
+    startJournaling(shard);
+    keys.settle = () => {
+      takePending(shard, Buffer.alloc(pendingBytes(shard)), 0);
+      return { isSafe: true, errno: 0 };
+    };
+    const commands = [
+      ['SET', 'k', 'v'.repeat(2 ** 19)],
+      ['MSET', 'k', 'v'.repeat(2 ** 19), 'm', ''],
+    ];
+    const answers = await Promise.all(Array.from({ length: 20 }, () => run(keys, commands)));
+    expect(isJournalBroken(shard)).toBe(false);
+    expect(answers.map(({ json }) => json)).toEqual(new Array(20).fill(['OK', 'OK']));
+  });
+
+  test('has its errors counted that come later', async () => {
+    const keys = world();
+    installServerTopics(keys.harness.engine);
+    const { json } = await run(keys, [['LATENCY', 'GRAPH', 'none']]);
+    expect(json).toEqual([{ error: expect.stringContaining('ERR') }]);
+    expect(keys.harness.engine.counters[ERROR_REPLIES]).toBe(1);
   });
 });
 

@@ -1,5 +1,7 @@
 /** What commands tell of the keys that they use: for the miss-ratio curve, and for the hot keys. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { applyLiveConfig } from '../../src/commands/server-topics.ts';
+import { applyDirectives } from '../../src/config/config.ts';
 import {
   DATABASE_EMPTIED,
   drainAccesses,
@@ -189,5 +191,14 @@ describe('the hot keys', () => {
     harness = createHarness({ flags: ['--hot-key-sampling', 'no'] });
     for (let i = 0; i < 10; i += 1) harness.run('GET', 'a');
     expect(harness.engine.sampling.hotKeys.samples).toBe(0);
+  });
+
+  it('are counted from the moment on at which they are switched on', () => {
+    harness = createHarness({ flags: ['--hot-key-sampling', 'no'] });
+    harness.run('GET', 'a');
+    applyDirectives(harness.engine.config, [['hot-key-sampling', 'yes']]);
+    applyLiveConfig(harness.engine);
+    harness.run('GET', 'a');
+    expect(harness.engine.sampling.hotKeys.samples).toBe(1);
   });
 });

@@ -253,6 +253,15 @@ describe('many lines', () => {
     expect(threads.harnesses.map(isWatched)).toEqual([false, false, false]);
   });
 
+  it('that a thread did not take in before it died are forgotten by the one in its place', async () => {
+    while (second.engine.monitoring.watchers.get(1)?.isLost === false) second.run('SET', 'a', value);
+    threads.letters.length = 0;
+    Object.assign(first.engine, { monitoring: createMonitoring() });
+    await installMonitorTopics(first.engine, 1);
+    await threads.turn();
+    expect(isWatched(second)).toBe(false);
+  });
+
   it('that a thread takes in may go on for ever', async () => {
     for (let sent = 0; sent < 2 * MONITOR_AHEAD_BYTES_MAX; sent += value.length) {
       second.run('SET', 'a', value);

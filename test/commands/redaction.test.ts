@@ -27,6 +27,9 @@ it('hides the values of secret directives, and of no others', () => {
   expect(shown('config', 'set', 'maxmemory', '1', 'MasterAuth', 'p', 'masteruser', 'u')).toBe(
     'config set maxmemory 1 MasterAuth * masteruser *',
   );
+  expect(shown('CONFIG', 'SET', 'tls-key-file-pass', 'p', 'TLS-client-key-file-pass', 'q')).toBe(
+    'CONFIG SET tls-key-file-pass * TLS-client-key-file-pass *',
+  );
   expect(shown('CONFIG', 'SET', 'maxmemory', 'requirepass', 'port', '1')).toBe(
     'CONFIG SET maxmemory requirepass port 1',
   );

@@ -2,6 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP_WAITING_REQUESTS_MAX } from '../../src/config/limits.ts';
 import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
 import { createDataFolder, type DataFolder, killServer } from '../support/lasting-folder.ts';
 import { eventually } from '../support/readings.ts';
@@ -146,6 +147,28 @@ describe('a server with two workers', () => {
       (match) => match[1] ?? match[2],
     );
     expect(values).toEqual(Array.from({ length: 20 }, (_, index) => String(10 + index)));
+  });
+
+  it('cuts off who sends ever more requests behind one that is not answered', async () => {
+    const one = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n';
+    const stream = 'GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n';
+    // None of them is answered, for the stream does not end: the server closes.
+    expect(await sendRaw(server.httpPort, stream + one.repeat(HTTP_WAITING_REQUESTS_MAX + 1))).not.toContain(
+      'ok\n',
+    );
+    const last = one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+    const answered = await sendRaw(server.httpPort, one.repeat(HTTP_WAITING_REQUESTS_MAX) + last);
+    expect(answered.match(/HTTP\/1.1 200/g)).toHaveLength(HTTP_WAITING_REQUESTS_MAX + 1);
+  });
+
+  it('takes the key of a whole URL, as proxies get it, and of no other spelling of the route', async () => {
+    const whole = `http://${HOST}:${server.httpPort}/v1/keys/whole%2F1`;
+    expect((await http('PUT', `${whole}?ttl=100`, { body: 'x' })).status).toBe(201);
+    expect((await http('GET', '/v1/keys/whole%2F1')).body).toBe('x');
+    expect((await http('GET', whole)).body).toBe('x');
+    for (const path of ['/v1/%6Beys/whole%2F1', '/%761/keys/w', `http://${HOST}/v1/key%73/w`])
+      expect((await http('PUT', path, { body: 'y' })).status).toBe(404);
+    expect(JSON.parse((await http('GET', '/v1/keys?count=1000&match=*w*')).body).keys).toEqual(['whole/1']);
   });
 
   it('refuses other sites, and says how to be known by another name', async () => {

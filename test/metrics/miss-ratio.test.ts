@@ -198,6 +198,28 @@ describe('the tracked keys', () => {
     expect(readMissRatio(ratio).double.hitRatio).toBe(0.5);
   });
 
+  it('are not looked for again and again in a database that is emptied again and again', () => {
+    const ratio = createRatio();
+    let looks = 0;
+    const databases = new Proxy(ratio.databases, {
+      get: (target, name) => {
+        looks += 1;
+        return Reflect.get(target, name);
+      },
+    });
+    const watched = { ...ratio, databases };
+    write(watched, 1, { database: 0 });
+    write(watched, 2, { database: 3 });
+    forgetKeys(watched, 3);
+    expect(ratio.stack.count).toBe(1);
+    const before = looks;
+    for (let times = 0; times < 1000; times += 1) forgetKeys(watched, 3);
+    expect(looks).toBe(before);
+    write(watched, 2, { database: 3 });
+    forgetKeys(watched, 3);
+    expect(ratio.stack.count).toBe(1);
+  });
+
   it('leave some time after their deadline without being asked for', () => {
     const ratio = createRatio();
     write(ratio, 1, { deadlineMs: START_MS + 10 });

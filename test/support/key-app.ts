@@ -13,7 +13,7 @@ import { createSettling } from '../../src/threads/settling.ts';
 import { createHarness, type Harness, type HarnessOptions } from './harness.ts';
 import { sampleSources } from './sample-reading.ts';
 
-/** The thread of worker 0, which is this one as well. */
+/** The thread of worker 0, which is this one as well; commands run as on main. */
 const THREAD_ID = 2;
 
 export type KeyApp = {
@@ -28,6 +28,7 @@ export type KeyApp = {
 
 export function createKeyApp(options: HarnessOptions = {}, sources: Partial<AdminSources> = {}): KeyApp {
   const harness = createHarness(options);
+  Object.assign(harness.engine, { workerIndex: -1 });
   const bus = createBus(THREAD_ID, () => undefined, []);
   const board = openLogBoard(createLogBoardBuffer(1, 1), 1);
   const runner = createCommandRunner(

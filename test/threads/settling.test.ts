@@ -4,10 +4,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Changes, createChanges, noteTouched } from '../../src/commands/changes.ts';
 import { SETTLE_MS_MAX } from '../../src/config/limits.ts';
 import {
+  acquireDrain,
   beginFlight,
   createLogBoardBuffer,
   endFlight,
   openLogBoard,
+  releaseDrain,
 } from '../../src/durability/log-board.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { type Bus, connectPeer, createBus, disconnectPeer, handleTopic } from '../../src/threads/bus.ts';
@@ -147,6 +149,11 @@ it('what others have in flight has to be waited for, too', () => {
   const block = beginFlight(settling.board, 1);
   expect(mustSettle(settling, changes)).toBe(true);
   endFlight(settling.board, 1, block);
+  expect(mustSettle(settling, changes)).toBe(false);
+  // Between the journals and the number of the block.
+  acquireDrain(settling.board, 2);
+  expect(mustSettle(settling, changes)).toBe(true);
+  releaseDrain(settling.board);
   expect(mustSettle(settling, changes)).toBe(false);
   noteTouched(changes, shards[0]);
   expect(mustSettle(settling, changes)).toBe(true);

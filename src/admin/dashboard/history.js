@@ -38,13 +38,15 @@ export function replaceHistory(history, samples) {
 }
 
 /**
- * Adds a sample, unless it is not newer than the last one. What is older than fifteen minutes leaves.
+ * Adds a sample, unless it is not newer than the last one. What is older than fifteen minutes leaves. Where the server's clock
+ * was set back, what is there moves back with it, as with the server.
  * @param {History} history
  * @param {import('./shapes.d.ts').SampleAnswer} sample
  */
 export function pushSample(history, sample) {
   const { last } = history;
-  if (last !== undefined && sample.t - last.t <= SAME_MS_MAX) return;
+  if (last !== undefined && last.t - sample.t > GAP_MS_MIN) moveBack(history, last.t - sample.t + GAP_AT_MS);
+  else if (last !== undefined && sample.t - last.t <= SAME_MS_MAX) return;
   if (last !== undefined && sample.t - last.t > GAP_MS_MIN) pushRow(history, last.t + GAP_AT_MS, new Map());
   pushRow(history, sample.t, numbersOf(sample));
   history.last = sample;
@@ -69,6 +71,14 @@ export function commandNames(history) {
     .map((name) => name.slice('commands.'.length))
     .filter((name) => name !== 'other');
   return history.columns.has('commands.other') ? [...names, 'other'] : names;
+}
+
+/**
+ * @param {History} history
+ * @param {number} byMs
+ */
+function moveBack({ times }, byMs) {
+  for (let index = 0; index < times.length; index++) times[index] -= byMs / 1000;
 }
 
 /**

@@ -61,6 +61,14 @@ describe('the history', () => {
     expect(commandNames(history)).toEqual([]);
   });
 
+  test('goes on where the clock of the server was set back', () => {
+    const history = filled(sample(100), sample(101));
+    pushSample(history, sample(41));
+    pushSample(history, sample(42));
+    expect(history.times).toEqual([39, 40, 41, 42]);
+    expect(columnOf(history, 'opsPerSecond')).toEqual([100, 101, 41, 42]);
+  });
+
   test('starts over with what the server kept', () => {
     const history = filled(sample(1, { commands: { get: 1 } }));
     replaceHistory(history, [sample(50), sample(51)]);
