@@ -218,15 +218,18 @@ describeWithTools('the dashboard', ['chromium'], () => {
     expect(stops).toEqual(
       expect.arrayContaining(['ring-shard', 'Shards', 'Workers', 'big-keys-start', 'settings-filter']),
     );
+    // The ring is asked for when it comes in sight.
+    await page.locator('#ring-shard').focus();
+    await see(() => page.locator('#ring-arcs path').count(), 2);
     await page.locator('#ring-shard').press('ArrowRight');
-    expect(await text('#ring-caption')).toBe('slots in shard 0');
+    await see(() => text('#ring-caption'), 'slots in shard 0');
     await page.keyboard.press('Escape');
-    expect(await text('#ring-caption')).toBe('shards');
+    await see(() => text('#ring-caption'), 'shards');
     const slots = page.locator('#shards th', { hasText: 'Slots' });
     await slots.getByRole('button').press('Enter');
-    expect(await slots.getAttribute('aria-sort')).toBe('descending');
+    await see(() => slots.getAttribute('aria-sort'), 'descending');
     await slots.getByRole('button').press('Enter');
-    expect(await slots.getAttribute('aria-sort')).toBe('ascending');
+    await see(() => slots.getAttribute('aria-sort'), 'ascending');
   });
 
   it('fits a phone, with as many shards and workers as there can be', async () => {
@@ -236,7 +239,7 @@ describeWithTools('the dashboard', ['chromium'], () => {
     });
     await page.goto(`http://127.0.0.1:${server.httpPort}/`);
     await see(() => page.locator('#shards-table tbody tr').count(), 256);
-    expect(await page.locator('#workers-table tbody tr').count()).toBe(64);
+    await see(() => page.locator('#workers-table tbody tr').count(), 64);
     await see(() => page.locator('#checks li').count(), 3);
     expect(await page.evaluate(OVERFLOW_PX)).toBe(0);
   });
@@ -244,11 +247,11 @@ describeWithTools('the dashboard', ['chromium'], () => {
   it('is light or dark as the system says, until the button says otherwise, for good', async () => {
     const page = await ownPage({ colorScheme: 'dark' });
     await visit(server);
-    expect(await page.evaluate(BACKGROUND)).toBe(DARK);
+    await see(() => page.evaluate(BACKGROUND), DARK);
     await page.locator('#theme').click();
-    expect(await page.evaluate(BACKGROUND)).toBe(LIGHT);
+    await see(() => page.evaluate(BACKGROUND), LIGHT);
     await page.reload();
-    expect(await page.evaluate(BACKGROUND)).toBe(LIGHT);
+    await see(() => page.evaluate(BACKGROUND), LIGHT);
     expect(await page.getByRole('button', { name: 'Use dark colours' }).count()).toBe(1);
   });
 
@@ -257,8 +260,8 @@ describeWithTools('the dashboard', ['chromium'], () => {
     await page.route('**/v1/history', (route) => route.fulfill({ status: 401, json: { detail: 'no' } }));
     await page.goto(`http://127.0.0.1:${server.httpPort}/`);
     await see(() => text('#banner-headline'), 'The password was refused');
-    expect(await text('#connection-text')).toBe('Refused');
-    expect(await page.locator('#banner-retry').innerText()).toBe('Sign in');
+    await see(() => text('#connection-text'), 'Refused');
+    await see(() => page.locator('#banner-retry').innerText(), 'Sign in');
   });
 
   it('signs in with the password that the browser has asked for', async () => {
@@ -279,7 +282,7 @@ describeWithTools('the dashboard', ['chromium'], () => {
     await server.exit;
     await see(() => text('#banner-headline'), 'Connection lost');
     expect(await text('#banner-detail')).toMatch(/Retrying in \d+ s\./);
-    expect(await page.locator('#banner').isVisible()).toBe(true);
+    await see(() => page.locator('#banner').isVisible(), true);
     expect(await page.getAttribute('body', 'data-stale')).toBe('yes');
     server = { ...(await startDistcache(['--http-port', `${httpPort}`])), httpPort };
     await see(() => text('#connection-text'), 'Live');
