@@ -15,7 +15,7 @@ import type { Engine } from '../commands/engine.ts';
 import { executeCall, executeRow } from '../commands/execute.ts';
 import '../commands/families.ts';
 import { findByName } from '../commands/registry.ts';
-import { REPLY_ON, type Session, type SessionConnection } from '../commands/session.ts';
+import { createSession, type Session, type SessionConnection } from '../commands/session.ts';
 import { JOURNAL_SOFT_BYTES, MAIN_LOCK_PAUSE_MS, MAIN_LOCK_WAIT_MS } from '../config/limits.ts';
 import { isLogTroubled } from '../durability/log-board.ts';
 import { createReplyWriter, type ReplyWriter } from '../resp/reply-writer.ts';
@@ -84,7 +84,7 @@ export function createHttpSession(
   { defer, destroy }: Pick<SessionConnection, 'defer' | 'destroy'>,
 ): Session {
   const nowMs = engine.wallMs();
-  const session: Session = {
+  const session: Session = createSession({
     id: NO_CLIENT_ID,
     connection: {
       defer,
@@ -103,24 +103,10 @@ export function createHttpSession(
     fileDescriptor: -1,
     createdAtMs: nowMs,
     isUnixSocket: false,
-    lastActiveMs: nowMs,
     database,
     protocol: 3,
     authenticated: true,
-    user: 'default',
-    name: '',
-    libraryName: '',
-    libraryVersion: '',
-    replyMode: REPLY_ON,
-    noTouch: false,
-    noEvict: false,
-    isMonitor: false,
-    lastCommand: 'NULL',
-    commandsProcessed: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    closing: false,
-  };
+  });
   return session;
 }
 

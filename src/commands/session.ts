@@ -63,3 +63,39 @@ export type Session = {
   bytesOut: number;
   closing: boolean;
 };
+
+/** What a session begins with that differs between the doors: RESP, and HTTP (admin/command-runner.ts). */
+type SessionStart = Pick<
+  Session,
+  | 'id'
+  | 'connection'
+  | 'address'
+  | 'localAddress'
+  | 'fileDescriptor'
+  | 'isUnixSocket'
+  | 'createdAtMs'
+  | 'database'
+  | 'protocol'
+  | 'authenticated'
+>;
+
+/** A client that has just come and said nothing yet. */
+export function createSession(start: SessionStart): Session {
+  return {
+    ...start,
+    lastActiveMs: start.createdAtMs,
+    user: 'default',
+    name: '',
+    libraryName: '',
+    libraryVersion: '',
+    replyMode: REPLY_ON,
+    noTouch: false,
+    noEvict: false,
+    isMonitor: false,
+    lastCommand: 'NULL',
+    commandsProcessed: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    closing: false,
+  };
+}

@@ -13,7 +13,7 @@ import '../commands/families.ts';
 import { endWatch, startWatch } from '../commands/latency-monitor.ts';
 import { endMonitoring } from '../commands/monitor.ts';
 import { findByName } from '../commands/registry.ts';
-import { REPLY_ON, type Session, type SessionConnection } from '../commands/session.ts';
+import { createSession, type Session, type SessionConnection } from '../commands/session.ts';
 import {
   CONNECTION_CHECK_MS,
   HOUSEKEEPING_BURST_MS,
@@ -135,7 +135,7 @@ export function stopServing(serving: Serving): Promise<void> {
 }
 
 function createConnection(serving: Serving, socket: Socket, peer: Peer): Connection {
-  const session = createSession(serving, peer, {
+  const session = startSession(serving, peer, {
     defer: () => deferOutput(connection),
     closeAfterReply: () => {
       session.closing = true;
@@ -185,34 +185,20 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
   return connection;
 }
 
-function createSession(serving: Serving, peer: Peer, connection: SessionConnection): Session {
+function startSession(serving: Serving, peer: Peer, connection: SessionConnection): Session {
   const { engine } = serving;
   const nowMs = engine.wallMs();
   const id = serving.nextClientNumber * engine.workerCount + engine.workerIndex + 1;
   serving.nextClientNumber += 1;
-  return {
+  return createSession({
     ...peer,
     id,
     connection,
     createdAtMs: nowMs,
-    lastActiveMs: nowMs,
     database: 0,
     protocol: 2,
     authenticated: engine.config.requirepass === '',
-    user: 'default',
-    name: '',
-    libraryName: '',
-    libraryVersion: '',
-    replyMode: REPLY_ON,
-    noTouch: false,
-    noEvict: false,
-    isMonitor: false,
-    lastCommand: 'NULL',
-    commandsProcessed: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    closing: false,
-  };
+  });
 }
 
 /** A peer that is gone already has no address any more. */
