@@ -29,7 +29,7 @@ import {
 import type { Call, Handler } from './call.ts';
 import { isClientName } from './client-name.ts';
 import { endMonitoring } from './monitor.ts';
-import { REPLY_ON, REPLY_SKIP } from './session.ts';
+import { REPLY_ON, REPLY_SKIP, setAuthenticated } from './session.ts';
 
 /** The one user there is. */
 const DEFAULT_USER = 'default';
@@ -103,7 +103,7 @@ function authenticate(call: Call, userIndex: number, passwordIndex: number): boo
     writeError(call.reply, WRONG_PASSWORD);
     return false;
   }
-  session.authenticated = true;
+  setAuthenticated(session, true);
   session.user = DEFAULT_USER;
   return true;
 }
@@ -181,7 +181,7 @@ function reset(call: Call): void {
   session.database = 0;
   session.protocol = 2;
   reply.protocol = 2;
-  session.authenticated = call.engine.config.requirepass === '';
+  setAuthenticated(session, call.engine.config.requirepass === '');
   session.user = DEFAULT_USER;
   session.name = '';
   session.noTouch = false;

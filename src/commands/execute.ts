@@ -5,7 +5,6 @@
  */
 import { spanText } from '../base/bytes.ts';
 import { LogBehindError, ShardBusyError } from '../base/errors.ts';
-import { systemErrorText } from '../base/platform.ts';
 import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES, STRETCH_BYTES_MAX } from '../config/limits.ts';
 import {
   COMMAND_CALLS,
@@ -15,7 +14,7 @@ import {
   KEYSPACE_HITS,
   KEYSPACE_MISSES,
 } from '../metrics/names.ts';
-import { GATE_LOADING, GATE_LOG, gateErrno, gateReasons } from '../resilience/gate.ts';
+import { gateReasons } from '../resilience/gate.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { makeRoom, ROOM_LATER, ROOM_MADE } from '../shard/eviction.ts';
@@ -33,17 +32,13 @@ import { unknownSubcommandText } from './help.ts';
 import { countHotKey, isSampledSlot, referenceSince, tellAccess } from './key-sampling.ts';
 import { endWatch, startWatch } from './latency-monitor.ts';
 import { KEY_OVERHEAD_BYTES, ROOM_ROUNDS_MAX, runManyKeys } from './many-keys.ts';
-import { isRefusedToMonitor, noteMonitored } from './monitor.ts';
+import { noteMonitored } from './monitor.ts';
+import { mayPass, mayRun } from './refusals.ts';
 import { findCommand } from './registry.ts';
 import { beginCommand, beginStretch, endCommand, endStretch, noteRefusal } from './timing.ts';
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
-
-const SNAPSHOT_MISCONF =
-  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +
-  'modify the data set are disabled, because this instance is configured to report errors during writes if RDB ' +
-  'snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.';
 
 /** Executes the command in `call`'s arguments (there is at least one), appends its reply, and times it by itself. */
 export function executeCall(call: Call): void {
@@ -123,43 +118,6 @@ function resolveCommand(call: Call): Command | undefined {
   const subcommand = command.subcommands.get(argumentText(call, 1).toLowerCase());
   if (subcommand === undefined && !command.takesUnknown) return refuseSubcommand(call);
   return subcommand ?? command;
-}
-
-/** Whether the command may run; answers if not: a wrong number of arguments, not authenticated, not now, not for a monitor. */
-function mayRun(call: Call, command: Command): boolean {
-  const { count, engine } = call;
-  const { arity } = command;
-  if (arity > 0 ? count !== arity : count < -arity) {
-    writeError(call.reply, `ERR wrong number of arguments for '${command.spec.name}' command`);
-    return false;
-  }
-  if (!call.session.authenticated && !command.needsNoAuth && engine.config.requirepass !== '') {
-    writeError(call.reply, 'NOAUTH Authentication required.');
-    return false;
-  }
-  const reasons = gateReasons(engine.gate);
-  if (reasons !== 0 && !mayPass(call, command, reasons)) return false;
-  return !engine.monitoring.isWatched || !isRefusedToMonitor(call, command);
-}
-
-/** Whether the command may run though the gate is not open; answers if not. Texts and order as redis-server's. */
-function mayPass(call: Call, command: Command, reasons: number): boolean {
-  const { reply, engine } = call;
-  if ((reasons & GATE_LOADING) !== 0) {
-    if (command.allowsLoading) return true;
-    writeError(reply, 'LOADING Redis is loading the dataset in memory');
-    return false;
-  }
-  // PING is how clients find out that something is wrong.
-  if (!command.isWrite && command.spec.name !== 'ping') return true;
-  if ((reasons & GATE_LOG) !== 0) {
-    const errno = gateErrno(engine.gate);
-    const cause = errno === 0 ? 'the log is being begun anew' : systemErrorText(errno);
-    writeError(reply, `MISCONF Errors writing to the AOF file: ${cause}`);
-  } else {
-    writeError(reply, SNAPSHOT_MISCONF);
-  }
-  return false;
 }
 
 function runKeyless(call: Call, command: Command, replyStart: number): true {

@@ -18,7 +18,7 @@ import { createReplyWriter, writeError, writeOk } from '../resp/reply-writer.ts'
 import { type Call, type Command, deferReply, type Handler } from './call.ts';
 import type { Engine } from './engine.ts';
 import { writeMonitorLine } from './monitor-line.ts';
-import { REPLY_OFF, REPLY_SKIP, type Session } from './session.ts';
+import { GUARD_MONITOR, REPLY_OFF, REPLY_SKIP, type Session, setGuard } from './session.ts';
 
 /** To all, who answer when they have begun: the sender has monitors. */
 const TOPIC_WATCH = 'monitor-watch';
@@ -63,8 +63,8 @@ async function learnMonitors(engine: Engine): Promise<void> {
 }
 
 /** Whether the command is refused, and answers it: a monitor counts as a replica, which leaves the keys alone. */
-export function isRefusedToMonitor({ session, reply }: Call, command: Command): boolean {
-  if (!session.isMonitor || !command.touchesKeys) return false;
+export function isRefusedToMonitor({ reply }: Call, command: Command): boolean {
+  if (!command.touchesKeys) return false;
   writeError(reply, "ERR Replica can't interact with the keyspace");
   return true;
 }
@@ -92,6 +92,7 @@ export function endMonitoring(engine: Engine, session: Session): void {
   const { own } = engine.monitoring;
   sendLines(engine);
   session.isMonitor = false;
+  setGuard(session, GUARD_MONITOR, false);
   own.delete(session);
   if (own.size === 0) engine.bus.publish(TOPIC_UNWATCH, undefined);
   noteWatched(engine);
@@ -109,6 +110,7 @@ function monitor(call: Call): void {
   // What came before is not for this client.
   sendLines(engine);
   session.isMonitor = true;
+  setGuard(session, GUARD_MONITOR, true);
   engine.monitoring.own.add(session);
   noteWatched(engine);
   const deferred = deferReply(call);

@@ -12,6 +12,13 @@ export const REPLY_OFF = 1;
 export const REPLY_SKIP_NEXT = 2;
 export const REPLY_SKIP = 3;
 
+/**
+ * What is unusual about a client, as bits: the dispatcher looks closer at the commands of one that has any (refusals.ts).
+ * Not logged in; watches all commands.
+ */
+export const GUARD_LOGIN = 1;
+export const GUARD_MONITOR = 2;
+
 /** What commands may ask of the connection that they serve. */
 export type SessionConnection = {
   /** Holds back this client's next commands until the reply is there. */
@@ -47,6 +54,8 @@ export type Session = {
   database: number;
   protocol: 2 | 3;
   authenticated: boolean;
+  /** Bits of GUARD_*: 0 for an ordinary client. Changed through `setGuard`. */
+  guards: number;
   user: string;
   name: string;
   libraryName: string;
@@ -83,6 +92,7 @@ type SessionStart = Pick<
 export function createSession(start: SessionStart): Session {
   return {
     ...start,
+    guards: start.authenticated ? 0 : GUARD_LOGIN,
     lastActiveMs: start.createdAtMs,
     user: 'default',
     name: '',
@@ -98,4 +108,14 @@ export function createSession(start: SessionStart): Session {
     bytesOut: 0,
     closing: false,
   };
+}
+
+export function setGuard(session: Session, bit: number, isOn: boolean): void {
+  session.guards = isOn ? session.guards | bit : session.guards & ~bit;
+}
+
+/** Logs the client in or out. */
+export function setAuthenticated(session: Session, isAuthenticated: boolean): void {
+  session.authenticated = isAuthenticated;
+  setGuard(session, GUARD_LOGIN, !isAuthenticated);
 }

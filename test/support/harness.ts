@@ -13,8 +13,7 @@ import { createSampling } from '../../src/commands/key-sampling.ts';
 import { createMonitoring } from '../../src/commands/monitoring.ts';
 import '../../src/commands/families.ts';
 import { findByName } from '../../src/commands/registry.ts';
-import type { Deferred, Session } from '../../src/commands/session.ts';
-import { REPLY_ON } from '../../src/commands/session.ts';
+import { createSession, type Deferred, type Session } from '../../src/commands/session.ts';
 import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
 import { findSubsequence, type SubsequenceRequest } from '../../src/commands/strings-subsequence.ts';
 import { createTiming } from '../../src/commands/timing.ts';
@@ -159,7 +158,7 @@ export function createHarness({
         deferredReplies.push(late.bytes.toString('latin1', 0, late.length));
       },
     });
-    const session: Session = {
+    const session = createSession({
       id,
       connection: {
         defer,
@@ -175,24 +174,10 @@ export function createHarness({
       fileDescriptor: 8,
       createdAtMs: harness.nowMs,
       isUnixSocket: false,
-      lastActiveMs: harness.nowMs,
       database: 0,
       protocol: 2,
       authenticated: config.requirepass === '',
-      user: 'default',
-      name: '',
-      libraryName: '',
-      libraryVersion: '',
-      replyMode: REPLY_ON,
-      noTouch: false,
-      noEvict: false,
-      isMonitor: false,
-      lastCommand: '',
-      commandsProcessed: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      closing: false,
-    };
+    });
     engine.sessions.set(id, session);
     return session;
   };
