@@ -35,19 +35,30 @@ import { KEY_OVERHEAD_BYTES, ROOM_ROUNDS_MAX, runManyKeys } from './many-keys.ts
 import { noteMonitored } from './monitor.ts';
 import { mayPass, mayRun } from './refusals.ts';
 import { findCommand } from './registry.ts';
-import { beginCommand, beginStretch, endCommand, endStretch, noteRefusal } from './timing.ts';
+import {
+  beginCommand,
+  beginRead,
+  endCommand,
+  endRead,
+  endStretch,
+  leaveStretch,
+  noteDelay,
+  noteRefusal,
+} from './timing.ts';
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
 
 /** Executes the command in `call`'s arguments (there is at least one), appends its reply, and times it by itself. */
 export function executeCall(call: Call): void {
-  beginStretch(call.engine);
+  const { engine } = call;
+  beginRead(engine, Infinity);
   executeInStretch(call);
-  endStretch(call, true);
+  endRead(call, true);
+  endStretch(engine);
 }
 
-/** As `executeCall`, but brief commands in a row are timed together: behind the last one comes an `endStretch`. */
+/** As `executeCall`, but brief commands in a row are timed together: the caller begins and ends the read and the stretch (timing.ts). */
 export function executeInStretch(call: Call): void {
   const { reply, engine } = call;
   const replyStart = reply.length;
@@ -66,11 +77,12 @@ export function executeRow(call: Call, command: Command): void {
   const { reply, engine } = call;
   const replyStart = reply.length;
   const reasons = gateReasons(engine.gate);
-  beginStretch(engine);
+  beginRead(engine, Infinity);
   if (reasons === 0 || mayPass(call, command, reasons)) runCommand(call, command, replyStart);
   else refuse(engine, command);
   countIfError(engine, reply, replyStart);
-  endStretch(call, true);
+  endRead(call, true);
+  endStretch(engine);
 }
 
 /** Runs it, counts it by its outcome, and times it. */
@@ -88,7 +100,7 @@ function runCommand(call: Call, command: Command, replyStart: number): void {
   if (engine.monitoring.isWatched) noteMonitored(call, command);
   if (call.isDeferred) {
     // It is counted when it is answered.
-    endStretch(call, false);
+    leaveStretch(engine);
     return;
   }
   counters[COMMANDS] += 1;
@@ -141,8 +153,8 @@ function runOneKey(call: Call, command: Command, replyStart: number): boolean {
   call.shard = shard;
   const { sampling, counters } = engine;
   const isSampled = isSampledSlot(sampling, slot);
-  const hitsBefore = counters[KEYSPACE_HITS];
-  const missesBefore = counters[KEYSPACE_MISSES];
+  const hitsBefore = isSampled ? counters[KEYSPACE_HITS] : 0;
+  const missesBefore = isSampled ? counters[KEYSPACE_MISSES] : 0;
   sampling.countdown -= 1;
   if (sampling.countdown <= 0) countHotKey(call, command.firstKey);
   acquireShard(shard);
@@ -202,6 +214,7 @@ function drainBetween(call: Call, shard: Shard): void {
     if (!isDrainOverdue(shard)) return;
     throw new LogBehindError(shard.index);
   }
+  noteDelay(call.engine);
   releaseShard(shard);
   try {
     call.engine.drainLog();

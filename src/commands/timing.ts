@@ -1,13 +1,25 @@
 /**
- * How long the commands of one thread take. Brief ones in a row (a stretch) are timed together and each counts with the
+ * How long the commands of one thread take. Brief ones in a row (a stretch) are recorded together and each counts with the
  * mean, since reading the clock costs a tenth of what such a command does; what may take long is timed alone.
+ *
+ * A stretch goes on over the reads of a turn, whichever connection they are from, but time that passes between two reads is
+ * not in it. Of small reads only one in so many is timed, and the commands of the others count with the mean of those:
+ * clock readings and two histograms for each would be felt where every read brings one command. A command that had to
+ * wait for a lock or the log says so (`Delays`), so that the slow log hears of it all the same.
  *
  * One record per thread, filled anew for every stretch. The durations go to the thread's counters and histograms
  * (metrics/latencies.ts). The parsing of the requests within a stretch is part of it.
  */
-import { STRETCH_ARGUMENTS_MAX, STRETCH_BYTES_MAX, STRETCH_COMMANDS_MAX } from '../config/limits.ts';
+import {
+  SMALL_READ_BYTES_MAX,
+  SMALL_READS_PER_TIMED,
+  STRETCH_ARGUMENTS_MAX,
+  STRETCH_BYTES_MAX,
+  STRETCH_COMMANDS_MAX,
+} from '../config/limits.ts';
 import { COMMANDS_TOGETHER_HISTOGRAM, FIRST_COMMAND_HISTOGRAM, recordLatency } from '../metrics/latencies.ts';
 import { COMMAND_CALLS, COMMAND_FAILED, COMMAND_NS, COMMANDS } from '../metrics/names.ts';
+import type { Delays } from '../shard/shard.ts';
 import type { Call, Command } from './call.ts';
 import type { Engine } from './engine.ts';
 import { isError } from './error-replies.ts';
@@ -17,8 +29,6 @@ import { noteTimed } from './slow-commands.ts';
 const NS_PER_US = 1e3;
 const NS_PER_MS = 1e6;
 
-/** The length while no stretch has begun. */
-const NOT_BEGUN = -1;
 /** Stands in a stretch for a command that was refused: it has taken its share of the time, and counts nowhere. */
 const REFUSED = -1;
 
@@ -29,11 +39,19 @@ export type Timing = {
   /** The thread's own histograms. */
   readonly latencies: Float64Array;
   readonly monotonicMs: () => number;
-  /** The ids of the stretch's commands, or REFUSED: the first `length` words. Or NOT_BEGUN. */
+  /** The ids of the stretch's commands, or REFUSED: the first `length` words. */
   readonly ids: Int32Array;
   length: number;
-  /** When the stretch began. */
+  /** Of these, `timedCount` took `timedNs` together: the timed pieces that are over. */
+  timedNs: number;
+  timedCount: number;
+  /** The piece that is being gathered: where in `ids` it began; when, if it is timed. */
+  pieceStart: number;
   startMs: number;
+  isTimed: boolean;
+  /** Small reads until one is timed. */
+  untimedLeft: number;
+  readonly delays: Delays;
   timesEach: boolean;
 };
 
@@ -42,8 +60,14 @@ export function createTiming(latencies: Float64Array, monotonicMs: () => number)
     latencies,
     monotonicMs,
     ids: new Int32Array(STRETCH_COMMANDS_MAX),
-    length: NOT_BEGUN,
+    length: 0,
+    timedNs: 0,
+    timedCount: 0,
+    pieceStart: 0,
     startMs: 0,
+    isTimed: false,
+    untimedLeft: 0,
+    delays: { sinceMs: 0 },
     timesEach: false,
   };
 }
@@ -57,9 +81,16 @@ export function applyThresholds(engine: Engine): void {
   engine.timing.timesEach = slowNs < EACH_BELOW_NS || spikeNs <= EACH_BELOW_NS;
 }
 
-/** Forgets what a stretch that was broken off has left; the next command begins one. */
-export function beginStretch({ timing }: Engine): void {
-  timing.length = NOT_BEGUN;
+/** To be called before the commands of a read of so many bytes; behind them comes an `endRead`, and at last an `endStretch`. */
+export function beginRead({ timing }: Engine, bytes: number): void {
+  timing.untimedLeft -= 1;
+  if (timing.length === 0 || timing.untimedLeft <= 0 || bytes > SMALL_READ_BYTES_MAX) {
+    timing.untimedLeft = SMALL_READS_PER_TIMED;
+    beginPiece(timing, timing.monotonicMs());
+  } else {
+    timing.pieceStart = timing.length;
+    timing.isTimed = false;
+  }
 }
 
 /** To be called before the command runs. True when it is timed alone: what ran before it is done with. */
@@ -70,7 +101,7 @@ export function beginCommand({ engine, spans, count }: Call, command: Command): 
     timing.timesEach ||
     count > STRETCH_ARGUMENTS_MAX ||
     spans[2 * count - 1] - spans[0] > STRETCH_BYTES_MAX;
-  if (isAlone || timing.length === NOT_BEGUN) openStretch(engine);
+  if (isAlone && !(timing.isTimed && timing.length === 0)) closeStretch(engine, timing.monotonicMs());
   return isAlone;
 }
 
@@ -81,25 +112,42 @@ export function endCommand(call: Call, id: number, endsStretch: boolean): void {
   timing.ids[timing.length] = id;
   timing.length += 1;
   if (!endsStretch && timing.length < STRETCH_COMMANDS_MAX) return;
-  noteStretch(call, timing.length);
+  const nowMs = timing.monotonicMs();
+  noteSlow(call, nowMs);
+  closeStretch(engine, nowMs);
 }
 
 /** A command was refused, in the middle of a stretch or not. */
 export function noteRefusal(engine: Engine): void {
   const { timing } = engine;
-  if (timing.length === NOT_BEGUN) return;
   timing.ids[timing.length] = REFUSED;
   timing.length += 1;
-  if (timing.length === STRETCH_COMMANDS_MAX) closeStretch(engine);
+  if (timing.length === STRETCH_COMMANDS_MAX) closeStretch(engine, timing.monotonicMs());
 }
 
-/** No command follows for now. `isWhole`: the arguments of the last one still are where `call` says. */
-export function endStretch(call: Call, isWhole: boolean): void {
+/** A command answers later and is none of the stretch; `countWhenAnswered` has its beginning. */
+export function leaveStretch(engine: Engine): void {
+  closeStretch(engine, engine.timing.monotonicMs());
+}
+
+/** The read has no further command. `isWhole`: the arguments of the last one still are where `call` says. */
+export function endRead(call: Call, isWhole: boolean): void {
   const { timing } = call.engine;
-  const { length, ids } = timing;
-  if (length > 0 && isWhole && ids[length - 1] !== REFUSED) noteStretch(call, length);
-  else if (length > 0) closeStretch(call.engine);
-  timing.length = NOT_BEGUN;
+  const { length, pieceStart, delays } = timing;
+  if (!timing.isTimed && delays.sinceMs === 0) return;
+  const nowMs = timing.monotonicMs();
+  if (length > pieceStart && isWhole && timing.ids[length - 1] !== REFUSED) noteSlow(call, nowMs);
+  endPiece(timing, nowMs);
+}
+
+/** The command that runs is about to do what may take long, and is not timed alone. */
+export function noteDelay({ timing }: Engine): void {
+  if (timing.delays.sinceMs === 0) timing.delays.sinceMs = timing.monotonicMs();
+}
+
+/** Records what was gathered: the turn is over. Between two reads. */
+export function endStretch(engine: Engine): void {
+  if (engine.timing.length > 0) recordStretch(engine);
 }
 
 /**
@@ -124,32 +172,48 @@ export function countWhenAnswered(call: Call, deferred: Deferred, isTimed: boole
   };
 }
 
-/** Begins a stretch, where the last one ends if there is one. */
-function openStretch(engine: Engine): void {
-  const { timing } = engine;
-  if (timing.length > 0) {
-    closeStretch(engine);
-  } else {
-    timing.startMs = timing.monotonicMs();
-    timing.length = 0;
-  }
-}
-
-/** Closes a stretch whose last command is that of `call`. */
-function noteStretch(call: Call, length: number): void {
-  const { engine } = call;
-  const meanNs = closeStretch(engine);
-  if (meanNs >= engine.slowThresholdNs) noteTimed(call, meanNs, length === 1);
-}
-
-/** Records the stretch's commands, each with the mean, which it returns; a new stretch begins at this moment. */
-function closeStretch(engine: Engine): number {
-  const { timing } = engine;
-  const { ids, length, startMs } = timing;
-  const nowMs = timing.monotonicMs();
+function beginPiece(timing: Timing, nowMs: number): void {
+  timing.pieceStart = timing.length;
   timing.startMs = nowMs;
+  timing.isTimed = true;
+}
+
+function endPiece(timing: Timing, nowMs: number): void {
+  const count = timing.length - timing.pieceStart;
+  if (timing.isTimed && count > 0) {
+    timing.timedNs += (nowMs - timing.startMs) * NS_PER_MS;
+    timing.timedCount += count;
+  }
+  timing.isTimed = false;
+  timing.delays.sinceMs = 0;
+}
+
+/** Tells of the piece that ends now with the command of `call`, if it was slow. One that is not timed began with its delay. */
+function noteSlow(call: Call, nowMs: number): void {
+  const { timing, slowThresholdNs } = call.engine;
+  const { isTimed, startMs, delays } = timing;
+  if (!isTimed && delays.sinceMs === 0) return;
+  const count = timing.length - timing.pieceStart;
+  const meanNs = ((nowMs - (isTimed ? startMs : delays.sinceMs)) * NS_PER_MS) / count;
+  if (meanNs >= slowThresholdNs) noteTimed(call, meanNs, count === 1);
+}
+
+/** Records what was gathered; the next stretch begins at this moment, with a timed piece. */
+function closeStretch(engine: Engine, nowMs: number): void {
+  const { timing } = engine;
+  endPiece(timing, nowMs);
+  if (timing.length > 0) recordStretch(engine);
+  beginPiece(timing, nowMs);
+}
+
+/** Records the stretch's commands, each with the mean of those that were timed: the first one was. */
+function recordStretch(engine: Engine): void {
+  const { timing } = engine;
+  const { ids, length } = timing;
+  const meanNs = timing.timedNs / timing.timedCount;
   timing.length = 0;
-  const meanNs = ((nowMs - startMs) * NS_PER_MS) / length;
+  timing.timedNs = 0;
+  timing.timedCount = 0;
   for (let at = 0; at < length; ) {
     const id = ids[at];
     let end = at + 1;
@@ -157,7 +221,6 @@ function closeStretch(engine: Engine): number {
     if (id !== REFUSED) recordDuration(engine, id, meanNs, end - at);
     at = end;
   }
-  return meanNs;
 }
 
 function recordDuration(engine: Engine, id: number, ns: number, times: number): void {

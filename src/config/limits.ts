@@ -81,6 +81,9 @@ export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
 export const STRETCH_COMMANDS_MAX = 32;
 export const STRETCH_ARGUMENTS_MAX = 8;
 export const STRETCH_BYTES_MAX = 16 * KIB;
+/** A read of so few bytes holds a few commands: within a stretch, one such read in so many is timed. */
+export const SMALL_READ_BYTES_MAX = 512;
+export const SMALL_READS_PER_TIMED = 8;
 
 /** What the runtime keeps for one write that waits behind others, besides its bytes: some 400 measured. */
 export const QUEUED_WRITE_OVERHEAD_BYTES = 512;

@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer';
 import { countIfError } from '../commands/error-replies.ts';
 import { executeInStretch } from '../commands/execute.ts';
 import { type Deferred, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT } from '../commands/session.ts';
-import { endStretch } from '../commands/timing.ts';
+import { beginRead, endRead } from '../commands/timing.ts';
 import {
   QUERY_BUFFER_ANNOUNCED_BYTES_MAX,
   QUERY_BUFFER_BYTES_MAX,
@@ -86,6 +86,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   let isCallWhole = true;
   let at = start;
   connection.isRunning = true;
+  beginRead(serving.engine, end - start);
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
   while (at < shareEnd && !isShareUsed && !session.closing && connection.suspensions === 0) {
     const request = connection.request ?? serving.request;
@@ -111,7 +112,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     if (session.replyMode !== REPLY_ON) applyReplyMode(connection, before);
     isShareUsed = reply.length - outputStart > TURN_OUTPUT_BYTES_MAX;
   }
-  endStretch(call, isCallWhole);
+  endRead(call, isCallWhole);
   connection.isRunning = false;
   if (changes.writes !== writesBefore) connection.hasWritten = true;
   noteOutput(connection, outputStart, reply.length);

@@ -4,8 +4,10 @@
  * Runs on the worker of the connection. The log comes first (turn-log.ts). All replies of a turn lie in the worker's one writer; as long as the kernel takes
  * everything at once its buffer is used again, otherwise it is left to the sockets and a new one is taken.
  */
+
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
+import { endStretch } from '../commands/timing.ts';
 import {
   MONITOR_UNREAD_BYTES_MAX,
   OUTPUT_BUFFER_BYTES,
@@ -142,6 +144,7 @@ export function endTurn(serving: Serving): void {
   const startMs = serving.isTurnEndDue ? serving.turnStartMs : timing.monotonicMs();
   serving.isTurnEndDue = false;
   counters[TURNS] += 1;
+  endStretch(serving.engine);
   flushOutput(serving);
   serving.nowMs = 0;
   recordLatency(timing.latencies, TURNS_HISTOGRAM, (timing.monotonicMs() - startMs) * NS_PER_MS, 1);

@@ -93,6 +93,7 @@ function waitForShard(shard: Shard, waitMs: number): boolean {
       return true;
     }
   }
+  if (shard.delays.sinceMs === 0) shard.delays.sinceMs = startedMs;
   let leftMs = waitMs;
   while (leftMs > 0) {
     const word = Atomics.load(control, LOCK);

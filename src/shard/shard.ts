@@ -64,11 +64,16 @@ export type Shard = {
   readonly entries: Arena;
   readonly groups: Arena;
   readonly journal: Journal;
+  /** What this thread was held up by; all its shards share one. */
+  delays: Delays;
   /** How long this thread waits for the lock before it gives up: for ever on workers. */
   lockWaitMs: number;
   holdCountdown: number;
   holdTimed: boolean;
 };
+
+/** When a thread began to wait for something that may take long, by the monotonic clock; 0 once that has been looked at. */
+export type Delays = { sinceMs: number };
 
 /** What a shard is created with. Limits are this shard's share; `capacityBytes` is reserved and bounds later limits. */
 export type ShardOptions = {
@@ -138,6 +143,7 @@ export function openShard(buffers: ShardBuffers, index: number, threadId: number
     entries: openArena(buffers.entries),
     groups: openArena(buffers.groups),
     journal: openJournal(buffers.journal),
+    delays: { sinceMs: 0 },
     lockWaitMs: Infinity,
     holdCountdown: 1,
     holdTimed: false,

@@ -30,6 +30,8 @@ export function createEngine(
   const logBoard = openLogBoard(boot.logBoard, boot.workerCount);
   const shards = boot.shardBuffers.map((buffers, index) => openShard(buffers, index, threadId, clock));
   const isMain = workerIndex < 0;
+  const timing = createTiming(openLatencies(boot.counters, sectionOfThread(threadId)), clock.monotonicMs);
+  for (const shard of shards) shard.delays = timing.delays;
   if (isMain) for (const shard of shards) shard.lockWaitMs = MAIN_LOCK_WAIT_MS;
   return {
     threadId,
@@ -40,7 +42,7 @@ export function createEngine(
     config: boot.config,
     counters: openCounters(boot.counters, sectionOfThread(threadId)),
     allCounters: boot.counters,
-    timing: createTiming(openLatencies(boot.counters, sectionOfThread(threadId)), clock.monotonicMs),
+    timing,
     slowThresholdNs: Infinity,
     bus: engineBus(bus),
     log,

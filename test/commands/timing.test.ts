@@ -5,7 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { findByName } from '../../src/commands/registry.ts';
 import { applyThresholds } from '../../src/commands/timing.ts';
-import { STRETCH_BYTES_MAX, STRETCH_COMMANDS_MAX } from '../../src/config/limits.ts';
+import {
+  SMALL_READ_BYTES_MAX,
+  SMALL_READS_PER_TIMED,
+  STRETCH_BYTES_MAX,
+  STRETCH_COMMANDS_MAX,
+} from '../../src/config/limits.ts';
 import { type HistogramReading, readHistogram } from '../../src/metrics/histogram.ts';
 import {
   COMMANDS_TOGETHER_HISTOGRAM,
@@ -47,7 +52,7 @@ function stepping(stepMs: number) {
 /** A worker with one client; each reading of the clock is `stepMs` later than the last. */
 function createWorld(stepMs: number, flags: string[] = []) {
   const clock = stepping(stepMs);
-  const world = createServingWorld({ monotonicMs: clock.monotonicMs, flags });
+  const world = createServingWorld({ appendfsync: 'no', monotonicMs: clock.monotonicMs, flags });
   const client = world.connect();
   const { harness } = world;
   return {
@@ -55,8 +60,13 @@ function createWorld(stepMs: number, flags: string[] = []) {
     clock,
     client,
     turn: world.turn,
-    /** Has all of them read at once. */
-    send: (...commands: string[][]) => client.sendBytes(...commands.map((args) => requestBytes(...args))),
+    /** Has all of them read at once, and the turn go on. */
+    read: (...commands: string[][]) => client.sendBytes(...commands.map((args) => requestBytes(...args))),
+    /** Has all of them read at once, in a turn of their own. */
+    send: (...commands: string[][]) => {
+      client.sendBytes(...commands.map((args) => requestBytes(...args)));
+      world.turn();
+    },
   };
 }
 
@@ -80,12 +90,12 @@ describe('a command that comes alone', () => {
     expect(together).toMatchObject({ count: 2, sum: 2e6 });
   });
 
-  it('is timed by two readings', () => {
+  it('is timed by two readings, besides the two of its turn', () => {
     const { send, clock } = createWorld(1);
     send(['GET', 'a']);
     const before = clock.readings;
     send(['GET', 'a']);
-    expect(clock.readings - before).toBe(2);
+    expect(clock.readings - before).toBe(4);
   });
 
   it('keeps no histogram while latency-tracking is off, but its time', () => {
@@ -102,7 +112,7 @@ describe('brief commands in a row', () => {
     send(['GET', 'a']);
     const before = clock.readings;
     send(...repeated(STRETCH_COMMANDS_MAX, 'GET', 'a'), ...repeated(4, 'GET', 'a'));
-    expect(clock.readings - before).toBe(3);
+    expect(clock.readings - before).toBe(3 + 2);
     // The first alone, a whole stretch, and the four behind it took one step of the clock each.
     expect(latencyOf(harness, 'get')).toMatchObject({ count: 1 + STRETCH_COMMANDS_MAX + 4, sum: 3 * 8e6 });
   });
@@ -138,13 +148,15 @@ describe('brief commands in a row', () => {
     expect(countsOf(harness, 'incr')).toEqual({ calls: 2, rejected: 0, failed: 1, ns: 4e6 });
   });
 
-  it('that are split over two reads are in two stretches', () => {
-    const { harness, client, clock } = createWorld(3);
+  it('that are split over two turns are in two stretches', () => {
+    const { harness, client, clock, turn } = createWorld(3);
     const bytes = Buffer.concat([requestBytes('GET', 'a'), requestBytes('GET', 'b')]);
     client.sendBytes(bytes.subarray(0, 30));
+    turn();
     const before = clock.readings;
     client.sendBytes(bytes.subarray(30));
-    expect(clock.readings - before).toBe(2);
+    turn();
+    expect(clock.readings - before).toBe(2 + 2);
     expect(latencyOf(harness, 'get')).toMatchObject({ count: 2, sum: 6e6, max: 3e6 });
   });
 
@@ -177,6 +189,71 @@ describe('brief commands in a row', () => {
     applyThresholds(harness.engine);
     send(...repeated(3, 'GET', 'a'));
     expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 12e6 });
+  });
+});
+
+describe('small reads in one turn', () => {
+  it(`are timed one in ${SMALL_READS_PER_TIMED}, and the commands of the others count with the mean`, () => {
+    const { harness, read, turn, clock } = createWorld(8);
+    read(['GET', 'a']);
+    const before = clock.readings;
+    for (let reads = 1; reads < SMALL_READS_PER_TIMED; reads += 1) read(['GET', 'a']);
+    expect(clock.readings - before).toBe(0);
+    expect(latencyOf(harness, 'get').count).toBe(0);
+    read(['SET', 'a', '1']);
+    expect(clock.readings - before).toBe(2);
+    turn();
+    const reads = SMALL_READS_PER_TIMED;
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: reads, sum: reads * 8e6, max: 8e6 });
+    expect(latencyOf(harness, 'set')).toMatchObject({ count: 1, sum: 8e6 });
+  });
+
+  it('are all timed from the first on where they are not small', () => {
+    const { read, clock } = createWorld(8);
+    read(['GET', 'a']);
+    const before = clock.readings;
+    read(['SET', 'a', 'v'.repeat(SMALL_READ_BYTES_MAX)]);
+    read(['SET', 'a', 'v'.repeat(SMALL_READ_BYTES_MAX)]);
+    expect(clock.readings - before).toBe(4);
+  });
+
+  it('have what may take long timed alone, and what follows it', () => {
+    const { harness, read, turn } = createWorld(8);
+    read(['GET', 'a']);
+    read(['GET', 'a']);
+    read(['KEYS', 'nothing'], ['GET', 'a']);
+    turn();
+    expect(latencyOf(harness, 'keys')).toMatchObject({ count: 1, sum: 8e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 3 * 8e6, max: 8e6 });
+  });
+
+  it(`are recorded when there are ${STRETCH_COMMANDS_MAX} commands, in the middle of an untimed one as well`, () => {
+    const { harness, read, turn } = createWorld(8);
+    const brief = repeated(6, 'GET', 'a');
+    for (let reads = 0; reads < 6; reads += 1) read(...brief);
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: STRETCH_COMMANDS_MAX });
+    turn();
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 36 });
+    expect(countsOf(harness, 'get')).toMatchObject({ calls: 36 });
+  });
+
+  it('tell the slow log of one that had to wait, from when its waiting began', () => {
+    const { harness, read, turn, clock } = createWorld(40);
+    harness.engine.config.slowlogLogSlowerThan = 30_000;
+    applyThresholds(harness.engine);
+    const slow = () => harness.engine.slowLog.entries.map((entry) => [entry.arguments[0], entry.durationUs]);
+    read(['STRLEN', 'a']);
+    read(['GET', 'a']);
+    expect(slow()).toEqual([['STRLEN', 40_000]]);
+    harness.engine.timing.delays.sinceMs = clock.monotonicMs();
+    read(['GET', 'a']);
+    read(['GET', 'a']);
+    turn();
+    expect(slow()).toEqual([
+      ['STRLEN', 40_000],
+      ['GET', 40_000],
+    ]);
+    expect(harness.engine.timing.delays.sinceMs).toBe(0);
   });
 });
 
@@ -236,9 +313,9 @@ describe('a command that is answered later', () => {
 
 describe('the length of a turn', () => {
   it('is the time from its first read to its last write', () => {
-    const { harness, send, turn } = createWorld(1);
+    const { harness, read, turn } = createWorld(1);
     const turns = latenciesOf(harness.engine.timing.latencies, TURNS_HISTOGRAM);
-    send(['GET', 'a'], ['GET', 'b']);
+    read(['GET', 'a'], ['GET', 'b']);
     turn();
     // Readings: the start of the turn, then two for the stretch, then the end.
     expect(readHistogram(turns)).toMatchObject({ count: 1, sum: 3e6 });

@@ -118,6 +118,20 @@ describe('lock', () => {
     expectWhole(shard);
   });
 
+  it('tells a thread since when it has waited, once it goes to sleep for it', () => {
+    const { shard } = createWorld();
+    acquireShard(shard);
+    releaseShard(shard);
+    expect(shard.delays.sinceMs).toBe(0);
+    Atomics.store(shard.control, LOCK, SECOND);
+    const beforeMs = systemClock.monotonicMs();
+    expect(tryAcquireShard(shard, 1)).toBe(false);
+    const { sinceMs } = shard.delays;
+    expect(sinceMs).toBeGreaterThanOrEqual(beforeMs);
+    expect(tryAcquireShard(shard, 1)).toBe(false);
+    expect(shard.delays.sinceMs).toBe(sinceMs);
+  });
+
   it('is tried for a bounded time, also while others pass it among themselves', async () => {
     const world = createWorld();
     const { shard } = world;
