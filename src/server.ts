@@ -49,6 +49,7 @@ import { workerEntry } from './threads/entry.ts';
 import { createJobs, jobThreads, longJobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
 import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
 import { buryStream, inheritStream } from './threads/logging.ts';
+import { requirePermissions } from './threads/permission-model.ts';
 import {
   closeFolder,
   createPersistence,
@@ -265,6 +266,7 @@ async function startThreads(
 
 /** The folder is this process's until it ends. */
 function takeFolder(server: Server): OpenedFolder {
+  requirePermissions(server.options.config);
   const folder = openFolder();
   server.stops.push(() => closeFolder(folder));
   return folder;
