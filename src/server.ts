@@ -58,6 +58,7 @@ import {
   type Persistence,
 } from './threads/persistence.ts';
 import {
+  callOffSnapshot,
   settleLogging,
   shardCountOf,
   startPersistence,
@@ -139,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await startHttp(server, engine, workers, missRatio);
     await startDoors(server, engine, workers);
     await startPersistence(persistence);
+    server.stops.push(() => callOffSnapshot(persistence));
   } catch (error) {
     await stopServer(server);
     throw error;

@@ -79,12 +79,16 @@ export async function settleLogging(persistence: Persistence): Promise<string> {
   }
 }
 
+/** A snapshot that runs is called off: the log is about to end, and the stop takes its own, if it wants one. */
+export function callOffSnapshot(persistence: Persistence): void {
+  persistence.stopping = true;
+}
+
 /** The workers have ended, and with them the log. Takes the snapshot of the stop where one is wanted; a failure is logged. */
 export async function stopPersistence(persistence: Persistence, saves: boolean | undefined): Promise<void> {
   const { config, log, timers, isLogging, wantsOtherShards } = persistence;
   for (const timer of timers) clearInterval(timer);
-  // A snapshot that runs is called off: the stop takes its own, if it wants one.
-  persistence.stopping = true;
+  callOffSnapshot(persistence);
   await persistence.queue;
   const isWanted = saves ?? (config.save.length > 0 || (isLogging && wantsOtherShards));
   const hasNews = changesSinceSnapshot(persistence) !== 0 || wantsOtherShards;

@@ -135,7 +135,8 @@ async function runSnapshot(
     await verifyAndTidy(persistence, set);
   } catch (error) {
     end = { ok: false, text: (error as Error).message };
-    log.error('the snapshot failed', error);
+    if (persistence.stopping) log.notice('the snapshot is called off: the server stops');
+    else log.error('the snapshot failed', error);
     if (config.stopWritesOnBgsaveError && config.save.length > 0) closeGate(gate, GATE_SNAPSHOT);
   }
   noteEnd(persistence, kind, end.ok, Math.round(clock.monotonicMs() - startedMs));

@@ -197,3 +197,16 @@ describe('DEBUG RELOAD and DEBUG LOADAOF', () => {
     await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '100');
   });
 });
+
+it('a stop calls off the snapshot that runs, which is no error, and loses nothing', async () => {
+  await fill(20_000);
+  await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '5');
+  expect(await wire.ask('BGSAVE')).toBe('+Background saving started');
+  await eventually(async () => (await infoField(wire, 'current_save_keys_processed')) > 0);
+  expect(await server.stop()).toBe(0);
+  expect(server.output()).toContain('the snapshot is called off: the server stops');
+  expect(server.output()).not.toContain('"level":"error"');
+  server = await folder.start();
+  wire = await openWire(server.port);
+  expect(await wire.ask('DBSIZE')).toBe(':20000');
+});
