@@ -1,6 +1,7 @@
 /**
  * `npm run bench:pauses`: how long the locks of the shards are held while millions of keys are inserted, every hold timed,
- * and how late a million keys go that fall due at the same moment. Both as the server itself tells them at /metrics.
+ * and how late a million keys go that fall due at the same moment, both as the server itself tells them at /metrics; and the
+ * holds of as many inserts on one thread, repeated, so that what the code does can be told from what disturbs it.
  */
 import { spawnSync } from 'node:child_process';
 import { ask, requestText, sendMany } from './support/client.ts';
@@ -9,6 +10,7 @@ import { type Column, markdownTable } from './support/markdown.ts';
 import { type Options, runBenchmark, tellProgress, writeJson } from './support/options.ts';
 import { fetchMetrics, ourPeer, type RunningPeer, withPeer } from './support/peers.ts';
 import { preemptionsOf } from './support/proc.ts';
+import { measureRepeatedHolds, type RepeatedHolds } from './support/repeated-holds.ts';
 import { histogramBuckets, sampleMax, sampleSum } from './support/server-text.ts';
 
 const DEFAULTS = { keys: 10_000_000, expiring: 1_000_000, workers: 0, json: '' };
@@ -64,9 +66,13 @@ async function main(options: Options<typeof DEFAULTS>): Promise<void> {
     (running) => measureLag(running, options.expiring),
     { http: true },
   );
+  tellProgress(`${options.keys} keys are inserted on one thread`);
+  const repeated = measureRepeatedHolds(options.keys, BYTES_PER_KEY);
   const machine = describeMachine([]);
-  process.stdout.write(`${machineText(machine)}${holdsText(holds)}\n${lagText(lag)}`);
-  writeJson(options.json, { machine, options, holds, lag });
+  process.stdout.write(
+    `${machineText(machine)}${holdsText(holds)}\n${repeatedText(repeated)}\n${lagText(lag)}`,
+  );
+  writeJson(options.json, { machine, options, holds, repeated, lag });
 }
 
 function peerFor(keys: number, workers: number) {
@@ -143,6 +149,13 @@ function holdsText({ keys, buckets, maxSeconds, preemptions, isUndisturbed, took
     isUndisturbed
       ? 'The threads ran under SCHED_FIFO: only each other and the hypervisor could take it.\n'
       : '',
+  ].join('\n');
+}
+
+function repeatedText({ keys, runs, longInRun, longInAll, maxMs }: RepeatedHolds): string {
+  return [
+    `${keys} keys inserted by one thread into one shard, ${runs} times the same: ${longInRun.join(', ')} holds took more than 1 ms, ${longInAll} of them`,
+    `in every run. The longest that an insert took each time: ${maxMs.toFixed(3)} ms.\n`,
   ].join('\n');
 }
 
