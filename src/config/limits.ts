@@ -41,6 +41,8 @@ export const HOUSEKEEPING_SLICE_ENTRIES = 256;
 /** A worker's rehearsal: the keys that it puts and expires in all, and in one step between two turns. */
 export const REHEARSAL_KEYS = 30_000;
 export const REHEARSAL_STEP_KEYS = 512;
+/** More than one segment of the index holds, so that it is given back as well. */
+export const REHEARSAL_WIDE_KEYS = 30_208;
 
 /**
  * A walk over all keys (KEYS, SCAN with a great COUNT): entries and bytes that it takes in one hold of a lock, some
