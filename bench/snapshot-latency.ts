@@ -4,15 +4,20 @@
  * redis-server, one after the other. GET and SET 9 to 1 over all keys, 64-byte values, 50 connections, an open loop:
  * every latency counts from when its request was due.
  */
-import { type Span, shareWithin, withBackgroundSaves } from './support/background-saves.ts';
+import { withBackgroundSaves } from './support/background-saves.ts';
 import { ask } from './support/client.ts';
 import { COMMANDS, loadKeys } from './support/comparison.ts';
 import { diskFolder, diskText } from './support/disk.ts';
 import { describeMachine, machineText } from './support/machine.ts';
 import { type Column, markdownTable, percentText, spreadText } from './support/markdown.ts';
 import type { OpenLoopReport, OpenLoopRun } from './support/open-loop.ts';
-import { withOpenLoop } from './support/open-loop-process.ts';
-import { type Options, runBenchmark, tellProgress, writeJson } from './support/options.ts';
+import {
+  type Precedence,
+  precedenceText,
+  type RunOpenLoop,
+  withOpenLoop,
+} from './support/open-loop-process.ts';
+import { type Options, runBenchmark, tellProgress } from './support/options.ts';
 import {
   ourPeer,
   type Peer,
@@ -22,6 +27,7 @@ import {
   withPeer,
 } from './support/peers.ts';
 import { runRedisBenchmark } from './support/redis-benchmark.ts';
+import { type ResultRow, writeResult } from './support/result.ts';
 import { infoNumber } from './support/server-text.ts';
 import { type Spread, spreadOf } from './support/statistics.ts';
 
@@ -60,20 +66,20 @@ const COLUMNS: readonly Column[] = [
   { heading: 'time within one', align: 'right' },
 ];
 
+const REPORT_FIELDS = ['p50Ms', 'p99Ms', 'p999Ms', 'p9999Ms', 'maxMs', 'lateP50Ms', 'lateP999Ms'] as const;
+
 type Result = {
   server: string;
   /** Requests a second with GET and SET in the mix of the open loop. */
   peakPerSecond: number;
   ratePerSecond: number;
-  /** Whether the client went before the server (`withOpenLoop`). */
-  isFirst: boolean;
+  precedence: Precedence;
   without: OpenLoopReport[];
   during: OpenLoopReport[];
   snapshotSeconds: number[];
   /** Of the measured time during BGSAVE, by round. */
   sharesWithin: number[];
 };
-type RunLoad = (run: OpenLoopRun) => Promise<OpenLoopReport>;
 type SnapshotOptions = Options<typeof DEFAULTS>;
 
 await runBenchmark(DEFAULTS, main);
@@ -91,20 +97,19 @@ async function main(options: SnapshotOptions): Promise<void> {
   process.stdout.write(`${machineText(machine)}${diskText(folder)}`);
   process.stdout.write(markdownTable(COLUMNS, results.flatMap(rowsOf)));
   process.stdout.write(`\n${results.map(ratioLine).join('')}`);
-  process.stdout.write(conditionsText(options, results[0].isFirst));
-  writeJson(options.json, {
-    machine,
-    fileSystem: folder.fileSystem,
-    options: { ...options, dir: '' },
-    results,
-  });
+  process.stdout.write(conditionsText(options, results[0].precedence));
+  const rows = results.flatMap((result) => resultRows(result, folder.fileSystem));
+  writeResult(options.json, { name: 'bench:snapshot', machine, options, rows });
 }
 
-function conditionsText({ keys, appendonly, percent, rounds }: SnapshotOptions, isFirst: boolean): string {
+function conditionsText(
+  { keys, appendonly, percent, rounds }: SnapshotOptions,
+  precedence: Precedence,
+): string {
   return [
     `\n${keys} keys, appendonly ${appendonly}; ${percent} % of what redis-benchmark gets at P=1 in the same mix. Medians`,
-    `(least-largest) of ${rounds} rounds, max over all. The client ${isFirst ? 'goes before' : 'has no precedence over'} the`,
-    'server for the processor; how late it sent is within the latencies.\n',
+    `(least-largest) of ${rounds} rounds, max over all. ${precedenceText(precedence)};`,
+    'how late it sent is within the latencies.\n',
   ].join('\n');
 }
 
@@ -116,18 +121,26 @@ async function measure(peer: Peer, { port }: RunningPeer, options: SnapshotOptio
   tellProgress(`${peer.name}: its peak`);
   const peakPerSecond = await measurePeak(port, options);
   const ratePerSecond = Math.round((peakPerSecond * options.percent) / 100);
-  const plan = { port, connections, keys, valueBytes: VALUE_BYTES, setOneIn: SET_ONE_IN };
-  const measured = await withOpenLoop(plan, async ({ isFirst, runLoad }) => {
-    if (!isFirst) tellProgress('the client cannot go before the server: latencies hold its own waits too');
-    await runLoad({ ratePerSecond, seconds: WARM_UP_SECONDS });
-    const rounds = { ratePerSecond, seconds: options.seconds };
-    return { isFirst, ...(await measureRounds(peer, port, runLoad, rounds, options.rounds)) };
+  const plan = { port, connections, keys, valueBytes: VALUE_BYTES };
+  const load = { ratePerSecond, setOneIn: SET_ONE_IN, isGrowing: false };
+  const measured = await withOpenLoop(plan, 'nice', async ({ precedence, runLoad }) => {
+    if (precedence === 'none')
+      tellProgress('the client cannot go before the server: latencies hold its own waits too');
+    await runLoad({ ...load, seconds: WARM_UP_SECONDS });
+    const rounds = { ...load, seconds: options.seconds };
+    return { precedence, ...(await measureRounds(peer, port, runLoad, rounds, options.rounds)) };
   });
   await expectKeys(port, keys);
   return { server: peer.name, peakPerSecond, ratePerSecond, ...measured };
 }
 
-async function measureRounds(peer: Peer, port: number, runLoad: RunLoad, run: OpenLoopRun, rounds: number) {
+async function measureRounds(
+  peer: Peer,
+  port: number,
+  runLoad: RunOpenLoop,
+  run: OpenLoopRun,
+  rounds: number,
+) {
   const without: OpenLoopReport[] = [];
   const during: OpenLoopReport[] = [];
   const snapshotSeconds: number[] = [];
@@ -136,28 +149,12 @@ async function measureRounds(peer: Peer, port: number, runLoad: RunLoad, run: Op
     tellProgress(`${peer.name}: round ${round + 1} of ${rounds}, ${run.ratePerSecond} requests a second`);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     without.push(await runLoad(run));
-    const { report, spans, shareOfTime } = await runDuringSaves(port, runLoad, run);
-    during.push(report);
+    const { result, spans, shareOfTime } = await withBackgroundSaves(port, () => runLoad(run));
+    during.push(result);
     snapshotSeconds.push(...spans.map(({ startedMs, endedMs }) => (endedMs - startedMs) / 1000));
     sharesWithin.push(shareOfTime);
   }
   return { without, during, snapshotSeconds, sharesWithin };
-}
-
-async function runDuringSaves(
-  port: number,
-  runLoad: RunLoad,
-  run: OpenLoopRun,
-): Promise<{ report: OpenLoopReport; spans: Span[]; shareOfTime: number }> {
-  let fromMs = 0;
-  let toMs = 0;
-  const { result, spans } = await withBackgroundSaves(port, async () => {
-    fromMs = performance.now();
-    const report = await runLoad(run);
-    toMs = performance.now();
-    return report;
-  });
-  return { report: result, spans, shareOfTime: shareWithin(spans, fromMs, toMs) };
 }
 
 /** What redis-benchmark gets out of the server at depth 1, for the mix of the open loop. */
@@ -197,6 +194,25 @@ function rowsOf(result: Result): string[][] {
       spreadText(spreadOf(snapshotSeconds), 1, 2),
       percentText(spreadOf(sharesWithin).median),
     ],
+  ];
+}
+
+function resultRows(result: Result, fileSystem: string): ResultRow[] {
+  const { server, peakPerSecond, ratePerSecond, precedence, without, during } = result;
+  const rowOf = (
+    bgsave: string,
+    reports: readonly OpenLoopReport[],
+    shares: readonly number[],
+    seconds: readonly number[],
+  ) => ({
+    ...{ set: 'snapshot', server, bgsave, fileSystem, peakPerSecond, ratePerSecond, precedence },
+    ...Object.fromEntries(REPORT_FIELDS.map((field) => [field, spreadIn(reports, field)])),
+    shareWithin: spreadOf(shares),
+    snapshotSeconds: spreadOf(seconds),
+  });
+  return [
+    rowOf('without', without, [0], [0]),
+    rowOf('during', during, result.sharesWithin, result.snapshotSeconds),
   ];
 }
 

@@ -4,29 +4,30 @@ import { askOver, openClient } from './client.ts';
 import { infoNumber } from './server-text.ts';
 
 /** From when BGSAVE was asked for until INFO tells that it is done, on the clock of `performance.now`. */
-export type Span = { readonly startedMs: number; readonly endedMs: number };
+type Span = { readonly startedMs: number; readonly endedMs: number };
 
 const POLL_MS = 25;
 const SAVE_MS_MAX = 120_000;
 
 /**
- * Runs `use` within snapshots: the first begins before it, and another follows each until it is done. Throws when a
- * snapshot fails.
+ * Runs `use` within snapshots: the first begins before it, and another follows each until it is done. `shareOfTime`: which
+ * share of the time of `use` lies within them. Throws when a snapshot fails.
  */
 export async function withBackgroundSaves<Result>(
   port: number,
   use: () => Promise<Result>,
-): Promise<{ result: Result; spans: Span[] }> {
+): Promise<{ result: Result; spans: Span[]; shareOfTime: number }> {
   const socket = await openClient(port);
   try {
     const startedMs = performance.now();
     await askOver(socket, 'BGSAVE');
-    let isDone = false;
+    const fromMs = performance.now();
+    let toMs = Infinity;
     const used = use().finally(() => {
-      isDone = true;
+      toMs = performance.now();
     });
-    const [result, spans] = await Promise.all([used, saveUntil(socket, startedMs, () => isDone)]);
-    return { result, spans };
+    const [result, spans] = await Promise.all([used, saveUntil(socket, startedMs, () => toMs < Infinity)]);
+    return { result, spans, shareOfTime: shareWithin(spans, fromMs, toMs) };
   } finally {
     socket.destroy();
   }

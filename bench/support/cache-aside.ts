@@ -2,36 +2,52 @@
  * A client that uses a server as a cache is used: it reads keys in pipelines, and writes those that it did not find.
  */
 import type { Socket } from 'node:net';
+import { createReplyScanner, REPLY_FULL, REPLY_HIT, scanReplies } from './cache-replies.ts';
 import { nameOfKey } from './cache-simulation.ts';
 import type { Workload } from './cache-workloads.ts';
-import { openClient, requestText } from './client.ts';
+import { openClient } from './client.ts';
+import { keyRequests } from './key-requests.ts';
+import type { Protocol } from './peers.ts';
+
+/** What the reads found, from the read `countedFrom` on; `refused`: writes that found no memory, of all. */
+export type CacheAsideResult = { readonly reads: number; readonly hits: number; readonly refused: number };
+
+type CacheAsidePlan = { readonly port: number; readonly protocol: Protocol; readonly countedFrom: number };
 
 /** Reads that are under way together. */
 const BATCH_READS = 256;
 
-const CARRIAGE_RETURN = 13;
-const DOLLAR = 36;
-const LINE_END_BYTES = 2;
-
 /** Sends so many reads, and a write after each miss. Returns how many of the reads hit. */
 export async function readThroughServer(port: number, workload: Workload, reads: number): Promise<number> {
+  return (await readThrough({ port, protocol: 'resp', countedFrom: 0 }, workload, reads)).hits;
+}
+
+/** As `readThroughServer`, for either protocol; counts after a warm-up. */
+export async function readThrough(
+  { port, protocol, countedFrom }: CacheAsidePlan,
+  workload: Workload,
+  reads: number,
+): Promise<CacheAsideResult> {
   const socket = await openClient(port);
-  const replies = collectReplies(socket);
-  let hits = 0;
+  const replies = collectReplies(socket, protocol);
+  const requests = keyRequests(protocol);
+  const counts = { reads: 0, hits: 0, refused: 0 };
   try {
     for (let read = 0; read < reads; read += BATCH_READS) {
       const keys = Array.from({ length: Math.min(BATCH_READS, reads - read) }, () => workload.next());
-      socket.write(keys.map((key) => requestText(['GET', nameOfKey(key)])).join(''));
+      socket.write(keys.map((key) => requests.get(nameOfKey(key))).join(''), 'latin1');
       const found = await replies(keys.length);
-      const missed = keys.filter((_, index) => !found[index]);
-      hits += keys.length - missed.length;
+      const missed = keys.filter((_, index) => found[index] !== REPLY_HIT);
+      if (read >= countedFrom) {
+        counts.reads += keys.length;
+        counts.hits += keys.length - missed.length;
+      }
       if (missed.length === 0) continue;
-      socket.write(
-        missed.map((key) => requestText(['SET', nameOfKey(key), valueFor(workload, key)])).join(''),
-      );
-      await replies(missed.length);
+      const writes = missed.map((key) => requests.set(nameOfKey(key), valueFor(workload, key), 0));
+      socket.write(writes.join(''), 'latin1');
+      counts.refused += (await replies(missed.length)).filter((reply) => reply === REPLY_FULL).length;
     }
-    return hits;
+    return counts;
   } finally {
     socket.destroy();
   }
@@ -41,36 +57,33 @@ function valueFor({ bytesOf }: Workload, key: number): string {
   return 'x'.repeat(bytesOf(key));
 }
 
-/** Resolves to whether each of the next `count` replies is something; a null is not. */
-function collectReplies(socket: Socket): (count: number) => Promise<boolean[]> {
-  let bytes: Buffer = Buffer.alloc(0);
+/** Resolves to what each of the next `count` replies is. Rejects when the server answers something else, or goes. */
+function collectReplies(socket: Socket, protocol: Protocol): (count: number) => Promise<number[]> {
+  const scanner = createReplyScanner(protocol);
+  let found: number[] = [];
+  let failure: Error | undefined;
   let wake: (() => void) | undefined;
   socket.on('data', (chunk: Buffer) => {
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+    try {
+      scanReplies(scanner, chunk, found);
+    } catch (error) {
+      failure ??= error as Error;
+    }
+    wake?.();
+  });
+  socket.on('close', () => {
+    failure ??= new Error('the server closed the connection');
     wake?.();
   });
   return async (count) => {
-    const found: boolean[] = [];
     while (found.length < count) {
-      const end = replyEnd(bytes);
-      if (end < 0) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      found.push(!(bytes[0] === DOLLAR && bytes[1] === '-'.charCodeAt(0)));
-      bytes = bytes.subarray(end);
+      if (failure !== undefined) throw failure;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
     }
-    return found;
+    const taken = found;
+    found = [];
+    return taken;
   };
-}
-
-/** Where the first reply, a line or a bulk string, ends; -1 while bytes of it are missing. */
-function replyEnd(bytes: Buffer): number {
-  const lineEnd = bytes.indexOf(CARRIAGE_RETURN);
-  if (lineEnd < 0 || lineEnd + LINE_END_BYTES > bytes.length) return -1;
-  const bulkBytes = bytes[0] === DOLLAR ? Number(bytes.toString('latin1', 1, lineEnd)) : -1;
-  const end = lineEnd + LINE_END_BYTES + (bulkBytes < 0 ? 0 : bulkBytes + LINE_END_BYTES);
-  return end <= bytes.length ? end : -1;
 }

@@ -72,7 +72,7 @@ export function bytesOfAll({ keys, bytesOf }: Workload): number {
   return bytes;
 }
 
-function createChance(seed: number): Chance {
+export function createChance(seed: number): Chance {
   // Neighbouring seeds begin far apart.
   let state = Math.imul(seed, 0x9e37_79b1) || 1;
   return () => {
@@ -82,7 +82,7 @@ function createChance(seed: number): Chance {
 }
 
 /** Draws 0 .. keys - 1, number k with a probability in proportion to 1 / (k + 1) ** skew. */
-function zipf(keys: number, skew: number, chance: Chance): () => number {
+export function zipf(keys: number, skew: number, chance: Chance): () => number {
   const sums = new Float64Array(keys);
   let sum = 0;
   for (let key = 0; key < keys; key += 1) {

@@ -9,6 +9,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** A request that `fill` writes is shorter than this. */
 const REQUEST_BYTES_MAX = 4 * 1024;
 const UNANSWERED_MAX = 8192;
+const BATCH_REQUESTS = 500;
 const LINE_FEED = 10;
 const MINUS = 45;
 
@@ -51,6 +52,27 @@ export async function sendMany(port: number, count: number, fill: FillRequest): 
   const socket = await openClient(port);
   try {
     await pump(socket, count, fill);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Sends requests in a pipeline, each answered by one line, and resolves to how many of the lines begin so. */
+export async function countReplies(
+  port: number,
+  requests: readonly string[],
+  beginning: string,
+): Promise<number> {
+  const socket = await openClient(port);
+  let counted = 0;
+  try {
+    for (let from = 0; from < requests.length; from += BATCH_REQUESTS) {
+      const batch = requests.slice(from, from + BATCH_REQUESTS);
+      socket.write(batch.join(''), 'latin1');
+      const lines = await nextLines(socket, batch.length);
+      counted += lines.filter((line) => line.startsWith(beginning)).length;
+    }
+    return counted;
   } finally {
     socket.destroy();
   }
@@ -109,6 +131,18 @@ function countAnswers(socket: Socket): { reach: (count: number) => Promise<void>
     if (failure !== undefined) throw failure;
   };
   return { reach };
+}
+
+/** The next `count` lines, when they are all that comes. */
+async function nextLines(socket: Socket, count: number): Promise<string[]> {
+  let text = '';
+  let lines: string[] = [];
+  // A text that ends with a line has one empty piece behind it.
+  while (lines.length <= count) {
+    text += (await nextData(socket)).toString('latin1');
+    lines = text.split('\r\n');
+  }
+  return lines.slice(0, count);
 }
 
 /** The next bytes that come; rejects when the connection ends instead. */

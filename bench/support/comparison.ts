@@ -2,12 +2,14 @@
  * Servers beside each other under the loads of redis-benchmark: one after the other, round by round (A B A B), every round
  * with fresh processes; medians and spreads as a table, each as a ratio to redis-server under the same load.
  */
-import { ask, requestText, sendMany } from './client.ts';
+import { ask } from './client.ts';
+import { fillServer } from './load-generator.ts';
 import { type Column, spreadText } from './markdown.ts';
 import { tellProgress } from './options.ts';
 import { type Peer, type RunningPeer, requireProgram, withPeer } from './peers.ts';
 import { cpuSecondsOf } from './proc.ts';
 import { runRedisBenchmark } from './redis-benchmark.ts';
+import { commandWords } from './request-kinds.ts';
 import { infoNumber } from './server-text.ts';
 import { ratioText, type Spread, spreadOf } from './statistics.ts';
 
@@ -40,12 +42,11 @@ export type Row = Omit<Load, 'command'> & { server: string } & Record<keyof Meas
 
 /** Every server has these keys before it is measured, so that each GET is a hit. */
 const KEYS = 100_000;
-const VALUE = 'x'.repeat(64);
-const KEY_DIGITS = 12;
+const VALUE_BYTES = 64;
 /** The commands that redis-benchmark sends, with keys drawn from all. */
 export const COMMANDS = {
-  GET: ['GET', 'key:__rand_int__'],
-  SET: ['SET', 'key:__rand_int__', VALUE],
+  GET: commandWords('GET', VALUE_BYTES),
+  SET: commandWords('SET', VALUE_BYTES),
 } as const;
 
 const SECONDS_TO_US = 1e6;
@@ -79,15 +80,8 @@ export async function runTrials(trials: readonly Trial[], settings: TrialSetting
 }
 
 /** Writes so many keys of 16 bytes, `key:` and the index, with values of 64: those that redis-benchmark draws. */
-export async function loadKeys(port: number, keys: number): Promise<void> {
-  await sendMany(port, keys, (target, at, index) => {
-    return at + target.write(requestText(['SET', benchmarkKey(index), VALUE]), at, 'latin1');
-  });
-}
-
-/** As redis-benchmark writes its keys. */
-export function benchmarkKey(index: number): string {
-  return `key:${String(index).padStart(KEY_DIGITS, '0')}`;
+export function loadKeys(port: number, keys: number): Promise<void> {
+  return fillServer('resp', port, keys, VALUE_BYTES);
 }
 
 /** The rows that are compared behind each other, in the order in which their groups and pipelines first come. */

@@ -1,67 +1,63 @@
 /** The open loop's client as the benchmark sees it: a process of its own, so that neither disturbs the other's loop. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { type Child, withChild } from './child.ts';
 import type { OpenLoopPlan, OpenLoopReport, OpenLoopRun } from './open-loop.ts';
 
 /**
- * The client goes before the server and what works for it, as if it had a machine of its own: else much of what is measured
- * on a machine with few cores is how late the client itself is. Only root may ask for it.
+ * How the client goes before the server and what works for it, as if it had a machine of its own: else much of what is measured
+ * on a machine with few cores is how late the client itself is. `nice`: it gets the larger share; `fifo`: the kernel takes the
+ * processor from others at once (SCHED_FIFO), though no more than 95 % of its time. Only root may ask for either.
  */
+export type Precedence = 'nice' | 'fifo' | 'none';
+
+export const PRECEDENCES: readonly Precedence[] = ['fifo', 'nice', 'none'];
+
 const CLIENT_NICENESS = -10;
 
-const clientFile = fileURLToPath(new URL('./open-loop-client.ts', import.meta.url));
+/** A young generation that is large and collected by the thread itself: it must not wait for helpers without its precedence. */
+const CLIENT_FLAGS = ['--single-threaded-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
 
-/** `isFirst`: whether it goes before other processes. */
-type OpenLoop = {
-  readonly isFirst: boolean;
-  readonly runLoad: (run: OpenLoopRun) => Promise<OpenLoopReport>;
-};
+const clientFile = new URL('./open-loop-client.ts', import.meta.url);
+
+export type RunOpenLoop = (run: OpenLoopRun) => Promise<OpenLoopReport>;
+
+/** `precedence`: what the client was allowed. */
+type OpenLoop = { readonly precedence: Precedence; readonly runLoad: RunOpenLoop };
 
 /** Starts the client, hands it on once it is connected, and ends it whatever comes. */
-export async function withOpenLoop<Result>(
+export function withOpenLoop<Result>(
   plan: OpenLoopPlan,
+  wanted: Precedence,
   use: (loop: OpenLoop) => Promise<Result>,
 ): Promise<Result> {
-  const child = fork(clientFile, [JSON.stringify(plan)]);
-  try {
-    await nextMessage(child);
-    const runLoad = async (run: OpenLoopRun): Promise<OpenLoopReport> => {
-      child.send(run);
-      return (await nextMessage(child)) as OpenLoopReport;
-    };
-    return await use({ isFirst: putFirst(child), runLoad });
-  } finally {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.kill();
-      await exited;
-    }
-  }
+  const useChild = ({ pid, ask }: Child): Promise<Result> =>
+    use({
+      precedence: putFirst(pid, wanted),
+      runLoad: async (run) => (await ask(run)) as OpenLoopReport,
+    });
+  return withChild(clientFile, 'the client of the open loop', plan, useChild, CLIENT_FLAGS);
 }
 
-function putFirst(child: ChildProcess): boolean {
+/** A few words on it for the conditions of a run. */
+export function precedenceText(precedence: Precedence): string {
+  if (precedence === 'none') return 'The client has no precedence over the server for the processor';
+  const how = precedence === 'nice' ? `niceness ${CLIENT_NICENESS}` : 'SCHED_FIFO';
+  return `The client goes before the server for the processor (${how})`;
+}
+
+/** What the process gets of what is wanted, or the next best. */
+function putFirst(pid: number, wanted: Precedence): Precedence {
+  if (wanted === 'none') return 'none';
+  if (wanted === 'fifo' && takesProcessor(pid)) return 'fifo';
   try {
-    setPriority(child.pid ?? 0, CLIENT_NICENESS);
-    return true;
+    setPriority(pid, CLIENT_NICENESS);
+    return 'nice';
   } catch {
-    return false;
+    return 'none';
   }
 }
 
-/** The next message; rejects when the client ends instead: it has then told why on stderr. */
-function nextMessage(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: unknown): void => {
-      child.off('exit', onExit);
-      resolve(message);
-    };
-    const onExit = (): void => {
-      child.off('message', onMessage);
-      reject(new Error('the client of the open loop has ended'));
-    };
-    child.once('message', onMessage);
-    child.once('exit', onExit);
-  });
+function takesProcessor(pid: number): boolean {
+  return spawnSync('chrt', ['--fifo', '--pid', '1', String(pid)], { stdio: 'ignore' }).status === 0;
 }

@@ -33,6 +33,8 @@ export async function runBenchmark<Known extends Defaults>(
   defaults: Known,
   body: (options: Options<Known>) => Promise<void>,
 ): Promise<void> {
+  // A signal alone would leave the servers behind: they are stopped when this process exits.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT_FAILED));
   try {
     if (process.platform !== 'linux') throw new MissingProgram('/proc (Linux)');
     await body(parseOptions(process.argv.slice(2), defaults));
@@ -62,6 +64,20 @@ export function parseOptions<Known extends Defaults>(
 /** A list of positive integers such as `1,16,64`. Throws BadFlag. */
 export function parseNumberList(name: string, text: string): number[] {
   return text.split(',').map((item) => positiveNumber(name, item));
+}
+
+/** A list of some of the `known` names, such as `cost,churn`, each once; all of them for an empty text. Throws BadFlag. */
+export function parseNameList<Name extends string>(
+  flag: string,
+  text: string,
+  known: readonly Name[],
+): Name[] {
+  if (text === '') return [...known];
+  const wanted = text.split(',').map((item) => item.trim());
+  const stranger = wanted.find((item) => !known.some((name) => name === item));
+  if (stranger !== undefined)
+    throw new BadFlag(`--${flag} ${stranger}: one of ${known.join(', ')} is wanted`);
+  return known.filter((name) => wanted.includes(name));
 }
 
 /** Writes the results where `--json` says, if it does. */

@@ -6,16 +6,20 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../../src/base/version.ts';
-import { ask } from './client.ts';
+import { ask, openClient } from './client.ts';
 import { MissingProgram } from './options.ts';
+
+/** What a server speaks: RESP, or memcached's text protocol. */
+export type Protocol = 'resp' | 'memcached';
 
 /** A server that can be started. `flags` come behind what every run of it has. */
 export type Peer = {
   readonly name: string;
+  readonly protocol: Protocol;
   readonly version: string;
   readonly program: string;
   readonly flags: readonly string[];
@@ -40,11 +44,16 @@ const OUTPUT_CHARACTERS_KEPT = 2_000;
 const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** A flag that comes again takes the place of the earlier one, in all of these servers. */
 const WITHOUT_PERSISTENCE = ['--appendonly', 'no', '--save', ''];
+/** No UDP; more connections, and larger values than the megabyte that is the default. */
+const MEMCACHED_FLAGS = ['-l', '127.0.0.1', '-U', '0', '-c', '4096', '-I', '8m', '-m', '4096'];
+/** What is compared where it is installed. */
+const OPTIONAL_PROGRAMS = ['valkey-server', 'memcached'];
 
 /** This server at its defaults but for `flags`. */
 export function ourPeer(flags: readonly string[] = [], name = 'distcache'): Peer {
   return {
     name,
+    protocol: 'resp',
     version: `distcache ${VERSION}`,
     program: process.execPath,
     flags: [mainFile, ...WITHOUT_PERSISTENCE, ...flags],
@@ -57,9 +66,25 @@ export function redisPeer(flags: readonly string[] = []): Peer {
 }
 
 /** valkey-server, where it is installed. */
-export function valkeyPeers(): Peer[] {
+export function valkeyPeers(flags: readonly string[] = []): Peer[] {
   const program = findProgram('valkey-server');
-  return program === undefined ? [] : [foreignPeer('valkey-server', program, [])];
+  return program === undefined ? [] : [foreignPeer('valkey-server', program, flags)];
+}
+
+/** memcached, where it is installed, with 4 GiB unless `flags` say `-m`. */
+export function memcachedPeers(flags: readonly string[] = []): Peer[] {
+  const program = findProgram('memcached');
+  if (program === undefined) return [];
+  const version = execFileSync(program, ['--version'], { encoding: 'utf8' }).trim();
+  // It does not run as root unless it is told to.
+  const asUser = ['-u', userInfo().username];
+  const all = [...MEMCACHED_FLAGS, ...asUser, ...flags];
+  return [{ name: 'memcached', protocol: 'memcached', version, program, flags: all }];
+}
+
+/** Those that would be compared and are not installed. */
+export function missingPeers(): string[] {
+  return OPTIONAL_PROGRAMS.filter((name) => findProgram(name) === undefined);
 }
 
 /** The path of a program. Throws a MissingProgram where it is not on the PATH. */
@@ -69,7 +94,7 @@ export function requireProgram(name: string): string {
   return program;
 }
 
-/** Starts a server and resolves once it answers PING. Throws with what it printed when it does not. */
+/** Starts a server and resolves once it answers. Throws with what it printed when it does not. */
 async function startPeer(
   peer: Peer,
   { http = false, parent = tmpdir() }: StartOptions,
@@ -77,14 +102,7 @@ async function startPeer(
   const port = await freePort();
   const httpPort = http ? await freePort() : 0;
   const folder = mkdtempSync(join(parent, 'distcache-bench-'));
-  const isOurs = peer.program === process.execPath;
-  const place = [
-    '--port',
-    String(port),
-    '--dir',
-    folder,
-    ...(isOurs ? ['--http-port', String(httpPort)] : []),
-  ];
+  const place = placeFlags(peer, port, httpPort, folder);
   const child = spawn(peer.program, [...peer.flags, ...place], { stdio: ['ignore', 'pipe', 'pipe'] });
   const killWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', killWithUs);
@@ -99,7 +117,7 @@ async function startPeer(
     process.off('exit', killWithUs);
     rmSync(folder, { recursive: true, force: true });
   };
-  if (await answersPing(child, port)) return { port, httpPort, pid: child.pid ?? 0, stop };
+  if (await answers(child, peer, port)) return { port, httpPort, pid: child.pid ?? 0, stop };
   await stop();
   throw new Error(`${peer.name} did not start:\n${output}`);
 }
@@ -118,6 +136,13 @@ export async function withPeer<Result>(
   }
 }
 
+function placeFlags(peer: Peer, port: number, httpPort: number, folder: string): string[] {
+  if (peer.protocol === 'memcached') return ['-p', String(port)];
+  const isOurs = peer.program === process.execPath;
+  const http = isOurs ? ['--http-port', String(httpPort)] : [];
+  return ['--port', String(port), '--dir', folder, ...http];
+}
+
 /** The text of /metrics of our own server. */
 export async function fetchMetrics({ httpPort }: RunningPeer): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`);
@@ -128,7 +153,8 @@ export async function fetchMetrics({ httpPort }: RunningPeer): Promise<string> {
 function foreignPeer(name: string, program: string, flags: readonly string[]): Peer {
   const told = execFileSync(program, ['--version'], { encoding: 'utf8' });
   const version = /v=(\S+)/.exec(told)?.[1] ?? told.trim();
-  return { name, version: `${name} ${version}`, program, flags: [...WITHOUT_PERSISTENCE, ...flags] };
+  const all = [...WITHOUT_PERSISTENCE, ...flags];
+  return { name, protocol: 'resp', version: `${name} ${version}`, program, flags: all };
 }
 
 function findProgram(name: string): string | undefined {
@@ -154,14 +180,25 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function answersPing(child: ChildProcess, port: number): Promise<boolean> {
+async function answers(child: ChildProcess, { protocol }: Peer, port: number): Promise<boolean> {
   const deadlineMs = performance.now() + START_MS_MAX;
   while (child.exitCode === null && child.signalCode === null && performance.now() < deadlineMs) {
-    const reply = await ask(port, 'PING').catch(() => '');
-    if (reply === 'PONG') return true;
+    const isUp = protocol === 'resp' ? answersPing(port) : acceptsConnection(port);
+    if (await isUp.catch(() => false)) return true;
     await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
   }
   return false;
+}
+
+async function answersPing(port: number): Promise<boolean> {
+  return (await ask(port, 'PING')) === 'PONG';
+}
+
+/** memcached has nothing to load: it serves as soon as it listens. */
+async function acceptsConnection(port: number): Promise<boolean> {
+  const socket = await openClient(port);
+  socket.destroy();
+  return true;
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

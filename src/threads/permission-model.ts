@@ -16,7 +16,7 @@ const EXIT_CONFIG = 78;
 const PROCESS_FOLDER = '/proc/';
 
 /** The model of this process, undefined where it is off. */
-export function currentPermissions(): Permissions | undefined {
+function currentPermissions(): Permissions | undefined {
   return (process as { permission?: Permissions }).permission;
 }
 

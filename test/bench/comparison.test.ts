@@ -1,7 +1,6 @@
 /** Rows of servers beside each other. */
 import { describe, expect, test } from 'vitest';
 import {
-  benchmarkKey,
   comparisonCells,
   comparisonColumns,
   orderRows,
@@ -54,10 +53,6 @@ describe('a row', () => {
   test('tells throughput in thousands with its spread', () => {
     expect(cellsOf(1).slice(0, 4)).toEqual(['x', '1', 'ours', '200 (190-210)']);
   });
-});
-
-test('keys are those that redis-benchmark draws', () => {
-  expect(benchmarkKey(4_999_999)).toBe('key:000004999999');
 });
 
 test('the line below a table tells how many rounds there were', () => {

@@ -1,6 +1,6 @@
 /** Flags of the benchmarks. */
-import { expect, test } from 'vitest';
-import { BadFlag, parseNumberList, parseOptions } from '../../bench/support/options.ts';
+import { describe, expect, test } from 'vitest';
+import { BadFlag, parseNameList, parseNumberList, parseOptions } from '../../bench/support/options.ts';
 
 const DEFAULTS = { rounds: 3, requests: 0, json: '', quick: false };
 
@@ -29,4 +29,23 @@ test('a list has positive integers between commas', () => {
   expect(parseNumberList('pipeline', '1,16,64')).toEqual([1, 16, 64]);
   for (const text of ['', '1,', '1;2', '-1', '0'])
     expect(() => parseNumberList('pipeline', text)).toThrow(BadFlag);
+});
+
+describe('a list of names', () => {
+  const KNOWN = ['cost', 'churn', 'start'] as const;
+
+  test('has the known ones in their own order, each once', () => {
+    expect(parseNameList('sets', 'start,cost', KNOWN)).toEqual(['cost', 'start']);
+    expect(parseNameList('sets', ' churn , churn', KNOWN)).toEqual(['churn']);
+  });
+
+  test('is all of them where it is empty', () => {
+    expect(parseNameList('sets', '', KNOWN)).toEqual(KNOWN);
+  });
+
+  test('with a stranger, or with nothing between commas, is refused', () => {
+    for (const text of ['none', 'cost,none', 'cost,', ',']) {
+      expect(() => parseNameList('sets', text, KNOWN)).toThrow(BadFlag);
+    }
+  });
 });

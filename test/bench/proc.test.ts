@@ -1,12 +1,23 @@
 /** Processor time and memory as /proc tells them. */
 import { describe, expect, test } from 'vitest';
-import { cpuSecondsFromStat, cpuSecondsOf, residentBytesOf, statusNumber } from '../../bench/support/proc.ts';
+import {
+  cpuSecondsFromStat,
+  cpuSecondsOf,
+  reapedCpuSecondsFromStat,
+  residentBytesOf,
+  statusNumber,
+} from '../../bench/support/proc.ts';
 
-const REST = 'S 1 2 3 0 -1 4194560 100 0 0 0 1234 66 0 0 20 0 12 0 99999 1000000 5000 18446744073709551615';
+const REST =
+  'S 1 2 3 0 -1 4194560 100 0 0 0 1234 66 300 21 20 0 12 0 99999 1000000 5000 18446744073709551615';
 
 describe('/proc/PID/stat', () => {
   test('tells user and system time in ticks of 10 ms', () => {
     expect(cpuSecondsFromStat(`4242 (node) ${REST}`)).toBeCloseTo(13, 9);
+  });
+
+  test('tells the time of children that have ended', () => {
+    expect(reapedCpuSecondsFromStat(`4242 (node) ${REST}`)).toBeCloseTo(3.21, 9);
   });
 
   test('may have a name with spaces and parentheses', () => {
