@@ -7,6 +7,7 @@ import { CACHE_CASES } from './support/cases-cache.ts';
 import { CONCURRENT_CASES } from './support/cases-concurrent.ts';
 import { LOG_CASES } from './support/cases-log.ts';
 import { PROTOCOL_CASES } from './support/cases-protocol.ts';
+import { PUBSUB_CASES } from './support/cases-pubsub.ts';
 import { SNAPSHOT_CASES } from './support/cases-snapshots.ts';
 import { describeMachine, machineText } from './support/machine.ts';
 import { type Column, markdownTable } from './support/markdown.ts';
@@ -38,6 +39,7 @@ async function main(options: Options<typeof DEFAULTS>): Promise<void> {
     ...BREAKER_CASES,
     ...LOG_CASES,
     ...PROTOCOL_CASES,
+    ...PUBSUB_CASES,
     ...SNAPSHOT_CASES,
   ];
   const cases = all.filter(({ name }) => name.startsWith(options.only));

@@ -8,7 +8,14 @@ const FLUSHED =
 
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   append: 'The value gets room to grow: as much again as it is long, at most 1 MiB.',
-  auth: 'There is one user, `default`, whose password is `requirepass`.',
+  'acl|cat': 'Also of the commands that redis-server has and this server does not: rules may name them.',
+  'acl|getuser':
+    'The categories that fit best, as redis-server finds them; single commands in the order of their names.',
+  'acl|load': 'Without a line for `default`, it keeps the password of `requirepass`.',
+  'acl|log': 'Of all workers and of HTTP. Keeps the first 1,024 bytes of a key, a channel or a name.',
+  'acl|save': 'Written aside, synced, renamed; a new file is readable by its owner only.',
+  'acl|setuser': 'The OK means that every thread has applied it (docs/security.md).',
+  auth: 'The password of the user `default` is that of `requirepass`.',
   bgrewriteaof:
     'Takes a snapshot in the background and removes the log before it: the same as BGSAVE, counted apart in INFO. Nothing is forked.',
   bgsave:
@@ -19,7 +26,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   'cache.mrc':
     'Of this server alone. What the last minutes predict for an LRU cache of half, the same and double the memory, and of up to ' +
     '64 sizes up to four times as much, in bytes as `maxmemory` counts them. Only reads count as hits and misses. Keys of one hash ' +
-    'tag are sampled together: with only a handful of tags the numbers mean little.',
+    'tag are sampled together: with only a handful of tags the numbers mean little. Under another policy it still tells of LRU.',
   'client|info':
     "Has 7.2's `lib-name` and `lib-ver`. Fields that mean nothing here (`argv-mem`, `obl`, ...) are 0.",
   'client|kill': 'Reaches the clients of all workers.',
@@ -41,6 +48,11 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Needs `enable-debug-command`. HELP, JMAP, LOADAOF, LOG, OBJECT, RELOAD without NOFLUSH, SET-ACTIVE-EXPIRE and SLEEP, which ' +
     'delays its own client only; ' +
     'and THROW, WORKER-EXIT, WORKER-THROW, WORKER-DIE-HOLDING-LOCK, which break something to show that it mends.',
+  discard: 'Also ends all watches.',
+  exec:
+    'One moment for all workers: the shards of all keys, and of all watched ones, are locked. Replies that come later (CONFIG SET, CLIENT LIST, LCS, ...) are waited for behind ' +
+    'the locks; what about the server stands behind such a command is executed when its reply is there, and so are DEBUG and WAITAOF. In the log the changes ' +
+    'are whole or absent; what would not fit there at once is refused (`EXECABORT`) before the first command. With CLIENT REPLY OFF within it nothing of its reply is sent.',
   flushall: FLUSHED,
   flushdb: FLUSHED,
   'function|flush': 'Answers OK: there are no functions.',
@@ -63,8 +75,12 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Tells the commands of all workers and of HTTP: those of one thread in order, those of several as they arrive, each turn at once. ' +
     'A monitor that does not read is closed at its limit, at 64 MiB at the latest; a line is cut at 4 MiB. Secrets are hidden also where ' +
     'the command around them is malformed.',
+  multi:
+    'What is queued counts against `client-query-buffer-limit`. Where memory is full and may not be evicted, a command that adds is refused when it is queued, one that reads is not.',
   'object|encoding':
     'The encoding that redis-server would have chosen. Here a string is bytes, whatever is in it.',
+  'object|freq': 'Under `allkeys-s3fifo` the error that redis-server has under every policy but lfu.',
+  'object|idletime': 'In steps of four seconds under `allkeys-s3fifo`.',
   rename: 'The value is copied: O(bytes).',
   renamenx: 'The value is copied: O(bytes).',
   scan:
@@ -83,4 +99,6 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   unlink: 'As DEL, which frees a value in O(1) too.',
   waitaof:
     'From Redis 7.2. There are no replicas: the second number is 0, and asking for more than that waits for the timeout.',
+  watch:
+    'By the number of the last change of the key. An absent key may also count as touched where another one came or went (1 in 4096 of them). The keys of one client take at most 64 MiB.',
 };

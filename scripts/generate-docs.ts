@@ -77,6 +77,8 @@ const GROUP_TITLES = {
   string: 'Strings',
   generic: 'Keys',
   connection: 'Connections',
+  transactions: 'Transactions',
+  pubsub: 'Publish and subscribe',
   server: 'Server',
   cluster: 'Cluster',
   scripting: 'Functions',

@@ -2,31 +2,35 @@
  * The server: its parts are started in one list and stopped in the reverse list, both in this file. Main thread.
  */
 import { randomBytes } from 'node:crypto';
+import type { Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { createAdminApp, listenAdmin } from './admin/app.ts';
 import { createCommandRunner } from './admin/command-runner.ts';
 import { type LiveSources, startLive } from './admin/live-sources.ts';
 import { adminLogger } from './admin/logger.ts';
-import type { Readiness } from './admin/sources.ts';
+import type { AdminSources, CreateServer, Readiness } from './admin/sources.ts';
 import { assert } from './base/assert.ts';
 import type { Clock } from './base/clock.ts';
 import { openFilesMax } from './base/open-files.ts';
 import { randomSeed } from './base/random.ts';
+import { defaultUser } from './commands/acl-access.ts';
+import { decideUsers, loadUsers, type UserDecisions } from './commands/acl-decisions.ts';
+import type { User } from './commands/acl-user.ts';
 import type { Engine } from './commands/engine.ts';
 import { readEngine, tickRates } from './commands/engine-reading.ts';
 // Without them, the calls of commands have no names in the metrics.
 import './commands/families.ts';
 import { gatherInfo } from './commands/info-sources.ts';
+import { joinThreads } from './commands/joined-threads.ts';
 import {
   type MissRatioWatch,
   missRatioReading,
   tickMissRatio,
   watchMissRatio,
 } from './commands/miss-ratio.ts';
-import { installMonitorTopics } from './commands/monitor.ts';
 import { type ShutdownRequest, TOPIC_SHUTDOWN } from './commands/persistence-topics.ts';
 import { applyLiveConfig, installServerTopics } from './commands/server-topics.ts';
-import { applyDirectives, type Config } from './config/config.ts';
+import { applyDirectives, type Change, type Config } from './config/config.ts';
 import { ACCESS_TICK_MS, JOBS_WAITING_MAX, LONG_JOBS_WAITING_MAX, STOP_MS_MAX } from './config/limits.ts';
 import { createLogBoardBuffer } from './durability/log-board.ts';
 import { createAccessBuffer } from './metrics/access-ring.ts';
@@ -34,9 +38,12 @@ import { createCountersBuffer } from './metrics/counters.ts';
 import { createPersistenceBuffer } from './metrics/persistence.ts';
 import { RATES_TICK_MS } from './metrics/rates.ts';
 import { createSlowLogIds } from './metrics/slow-log.ts';
+import { createTrackingFilterBuffer } from './metrics/tracking-filter.ts';
 import { parseBindAddress } from './net/bind-address.ts';
 import { fitClients } from './net/client-limit.ts';
-import { startListener, stopListener } from './net/listener.ts';
+import { createHttpsServer } from './net/https-server.ts';
+import { type ListenerOptions, startListener, stopListener } from './net/listener.ts';
+import { closeTlsPort, createTlsKeeper, openTlsPort, settleTls, type TlsKeeper } from './net/tls-keeper.ts';
 import { closeGate, createGateBuffer, GATE_LOADING } from './resilience/gate.ts';
 import { recoverAfterDeath } from './shard/recover.ts';
 import { openShard } from './shard/shard.ts';
@@ -96,6 +103,8 @@ export type Server = {
   /** Whether the stop has come to its snapshot, which takes as long as it takes. */
   saving: boolean;
   persistence: Persistence | undefined;
+  tls: TlsKeeper | undefined;
+  users: UserDecisions | undefined;
 };
 
 /** Stops one part, given so many ms; false where it took force. */
@@ -115,12 +124,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     saves: undefined,
     saving: false,
     persistence: undefined,
+    tls: undefined,
+    users: undefined,
   };
   try {
     limitClients(options);
     const folder = takeFolder(server);
-    const boot = createProcessBoot(options, folder);
+    const boot = createProcessBoot(options, folder, loadUsers(options.config));
     const bus = startBus(server);
+    const tls = createTlsKeeper(options.config, bus, options.log);
+    server.tls = tls;
     const engine = createEngine(
       boot,
       { threadId: MAIN_THREAD_ID, workerIndex: -1 },
@@ -129,16 +142,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       options.clock,
     );
     installServerTopics(engine);
+    server.users = decideUsers(engine);
     applyLiveConfig(engine);
     followConfigChanges(bus, options.config, () => applyLiveConfig(engine));
-    await installMonitorTopics(engine, 0);
+    await joinThreads(engine, 0);
     startRates(server, engine);
     const missRatio = startMissRatio(server, engine, boot);
     startJobs(server, bus);
     const persistence = preparePersistence(server, folder, boot, bus, engine);
     const workers = await startThreads(server, boot, bus, engine, persistence);
-    await startHttp(server, engine, workers, missRatio);
-    await startDoors(server, engine, workers);
+    await startHttp(server, engine, workers, missRatio, tls);
+    await startDoors(server, engine, workers, tls);
     await startPersistence(persistence);
     server.stops.push(() => callOffSnapshot(persistence));
   } catch (error) {
@@ -179,7 +193,11 @@ function shardsWanted({ workers, maxmemory, maxkeys }: Config): number {
 }
 
 /** The memory that all threads share. It goes with the process. */
-function createProcessBoot({ config, clock, log }: ServerOptions, folder: OpenedFolder): ProcessBoot {
+function createProcessBoot(
+  { config, clock, log }: ServerOptions,
+  folder: OpenedFolder,
+  users: Map<string, User>,
+): ProcessBoot {
   const wanted = shardsWanted(config);
   const shards = shardCountOf(folder, wanted);
   if (shards !== wanted) log.notice(`the data keeps its ${shards} shards until the next start`);
@@ -196,9 +214,11 @@ function createProcessBoot({ config, clock, log }: ServerOptions, folder: Opened
     gate,
     logBoard: createLogBoardBuffer(config.workers, 1),
     accesses: createAccessBuffer(1 + config.workers, randomSeed(), randomSeed()),
+    trackingFilter: createTrackingFilterBuffer(config.workers, randomSeed(), randomSeed()),
     slowLogIds: createSlowLogIds(),
     persistence: createPersistenceBuffer(startedAtMs),
     config,
+    users,
     startedAtMs,
     runId: randomBytes(RUN_ID_BYTES).toString('hex'),
   };
@@ -209,13 +229,28 @@ function startBus(server: Server): Bus {
   const { config, log, logSink, requestStop } = server.options;
   const bus = createBus(MAIN_THREAD_ID, log.error, []);
   receiveLog(bus, logSink);
-  decideConfigChanges(bus, config, async () => (server.persistence ? settleLogging(server.persistence) : ''));
+  decideConfigChanges(
+    bus,
+    config,
+    (changes) => settleChanges(server, changes),
+    () => server.users?.configLines() ?? [],
+  );
   handleTopic<ShutdownRequest>(bus, TOPIC_SHUTDOWN, ({ saves }) => {
     server.saves = saves;
     requestStop('SHUTDOWN');
     return true;
   });
   return bus;
+}
+
+/** What CONFIG SET takes besides on main; resolves to the error to answer. */
+async function settleChanges(
+  { tls, users, persistence }: Server,
+  changes: readonly Change[],
+): Promise<string> {
+  await users?.settle(changes);
+  const trouble = tls === undefined ? '' : await settleTls(tls, changes);
+  return trouble === '' && persistence !== undefined ? settleLogging(persistence) : trouble;
 }
 
 function startRates(server: Server, engine: Engine): void {
@@ -305,15 +340,16 @@ function preparePersistence(
   return persistence;
 }
 
-/** One app for each address of `http-bind`; none for port 0. */
+/** One app for each address of `http-bind` and each port, plain or encrypted, that is not 0. */
 async function startHttp(
   server: Server,
   engine: Engine,
   workers: Workers,
   missRatio: MissRatioWatch,
+  tls: TlsKeeper,
 ): Promise<void> {
   const { config, log } = server.options;
-  if (config.httpPort === 0) return;
+  if (config.httpPort === 0 && config.httpTlsPort === 0) return;
   const live = startLiveSources(server, engine, workers);
   const commands = createCommandRunner(engine, settlingOf(server, engine));
   const exposure = {
@@ -321,22 +357,33 @@ async function startHttp(
     hosts: () => config.httpHosts,
     hostname: hostname(),
   };
+  const sources: AdminSources = {
+    reading: () => readEngine(engine),
+    readiness: () => readinessOf(server, workers),
+    access: engine.access,
+    missRatio: () => missRatioReading(missRatio),
+    redisInfo: () => (config.metricsRedisCompat ? gatherInfo(engine) : undefined),
+    live,
+    commands,
+    exposure,
+    logger: adminLogger(log),
+  };
+  await openHttp(server, sources, config.httpPort);
+  const createServer: CreateServer = (options, handler) =>
+    createHttpsServer(tls, options, handler) as unknown as HttpServer;
+  await openHttp(server, { ...sources, createServer }, config.httpTlsPort);
+}
+
+/** On all addresses of `http-bind`; on none for port 0. */
+async function openHttp(server: Server, sources: AdminSources, port: number): Promise<void> {
+  const { config, log } = server.options;
+  if (port === 0) return;
   for (const word of config.httpBind) {
     const { host, isOptional } = parseBindAddress(word);
-    const app = createAdminApp({
-      reading: () => readEngine(engine),
-      readiness: () => readinessOf(server, workers),
-      password: () => config.requirepass,
-      missRatio: () => missRatioReading(missRatio),
-      redisInfo: () => (config.metricsRedisCompat ? gatherInfo(engine) : undefined),
-      live,
-      commands,
-      exposure,
-      logger: adminLogger(log),
-    });
+    const app = createAdminApp(sources);
     server.stops.push(() => app.close());
     try {
-      await listenAdmin(app, host, config.httpPort);
+      await listenAdmin(app, host, port);
     } catch (error) {
       if (!isOptional) throw error;
       log.verbose((error as Error).message);
@@ -365,17 +412,21 @@ function startLiveSources(server: Server, engine: Engine, workers: Workers): Liv
   return live;
 }
 
-async function startDoors(server: Server, engine: Engine, workers: Workers): Promise<void> {
+async function startDoors(server: Server, engine: Engine, workers: Workers, tls: TlsKeeper): Promise<void> {
   const { config, clock, log } = server.options;
-  const listener = await startListener({
+  const options: ListenerOptions = {
     config,
     counters: engine.counters,
     log,
     monotonicMs: clock.monotonicMs,
+    hasPassword: () => !defaultUser(engine.access).needsNoPassword,
     openConnections: () => openConnections(workers),
-    handOver: (socket) => handSocket(workers, socket),
-  });
+    handOver: (socket, isEncrypted) => handSocket(workers, socket, isEncrypted),
+  };
+  const listener = await startListener(options);
   server.stops.push(() => stopListener(listener));
+  server.stops.push(() => closeTlsPort(tls));
+  await openTlsPort(tls, options);
 }
 
 function readinessOf(server: Server, workers: Workers): Readiness {
@@ -391,11 +442,13 @@ function readinessOf(server: Server, workers: Workers): Readiness {
 }
 
 function readyFields(config: Config): LogFields {
-  const { port, unixsocket, httpPort, workers, maxmemory, maxmemoryPolicy } = config;
+  const { port, tlsPort, unixsocket, httpPort, httpTlsPort, workers, maxmemory, maxmemoryPolicy } = config;
   return {
     port,
+    ...(tlsPort === 0 ? {} : { tlsPort }),
     ...(unixsocket === '' ? {} : { unixsocket }),
     httpPort,
+    ...(httpTlsPort === 0 ? {} : { httpTlsPort }),
     workers,
     maxmemoryBytes: maxmemory,
     policy: maxmemoryPolicy,

@@ -6,11 +6,11 @@ import { assert } from '../src/base/assert.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { StartError } from '../src/base/errors.ts';
 import { installClientTopics } from '../src/commands/client.ts';
-import { installMonitorTopics } from '../src/commands/monitor.ts';
+import { joinThreads } from '../src/commands/joined-threads.ts';
 import { applyLiveConfig, installServerTopics } from '../src/commands/server-topics.ts';
+import { closeDoors, openDoors, takeSocket } from '../src/net/doors.ts';
 import { serveLog } from '../src/net/log-user.ts';
-import { adoptSocket, startServing, stopServing } from '../src/net/turn.ts';
-import { startUnixListener } from '../src/net/unix-listener.ts';
+import { startServing, stopServing } from '../src/net/turn.ts';
 import type { MainMessage, ThreadBoot, WorkerMessage } from '../src/threads/boot.ts';
 import { connectPeer, createBus } from '../src/threads/bus.ts';
 import { followConfigChanges } from '../src/threads/config-changes.ts';
@@ -33,15 +33,15 @@ followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
 applyLiveConfig(engine); // A replacement may have missed a change.
 
 try {
-  await installMonitorTopics(engine, boot.generation);
-  const unixListener = boot.workerIndex === 0 ? await startUnixListener(serving, bus) : undefined;
+  await joinThreads(engine, boot.generation);
+  const doors = await openDoors(serving, bus, systemClock.monotonicMs);
   port.on('message', (message: MainMessage) => {
     if (message.kind === 'socket') {
-      adoptSocket(serving, message.socket, false);
+      takeSocket(doors, message.socket, message.isEncrypted);
     } else if (message.kind === 'peer') {
       connectPeer(bus, message.peer);
     } else {
-      unixListener?.close();
+      closeDoors(doors);
       void stopServing(serving).then(() => {
         closeWorkerLog(workerLog);
         port.close();

@@ -6,6 +6,8 @@ import { keepHouse } from '../../src/shard/housekeeping.ts';
 import { putString } from '../../src/shard/keyspace.ts';
 import { EVICTED_KEYS, KEYS_LIVE } from '../../src/shard/layout.ts';
 import { acquireShard, releaseShard } from '../../src/shard/lock.ts';
+import { changePolicy } from '../../src/shard/migration.ts';
+import { ALL_LRU, ALL_S3FIFO } from '../../src/shard/policy.ts';
 import { type Deck, getKey, setKey } from './cache-operations.ts';
 import type { Case, Workload } from './measure.ts';
 import {
@@ -46,7 +48,13 @@ export const CACHE_CASES: readonly Case[] = [
     name: 'Cache GET',
     data: '100k random hits of 100k keys of 8 B, values 10 B',
     adds: `${PATH}; deadline check, exact LRU, the RESP reply written`,
-    create: getWorkload,
+    create: () => getWorkload(ALL_LRU),
+  },
+  {
+    name: 'Cache GET, S3-FIFO',
+    data: 'the same under allkeys-s3fifo',
+    adds: `${PATH}; deadline check, a hit counted, the RESP reply written`,
+    create: () => getWorkload(ALL_S3FIFO),
   },
   {
     name: 'Hash ring lookup',
@@ -70,12 +78,20 @@ export const CACHE_CASES: readonly Case[] = [
     name: 'SET that evicts',
     data: 'new keys of 8 B, values 10 B, at maxmemory under allkeys-lru',
     adds: `${PATH}; one entry evicted per SET, oldest first`,
-    create: evictionWorkload,
+    create: () => evictionWorkload(ALL_LRU),
+  },
+  {
+    name: 'SET that evicts, S3-FIFO',
+    data: 'the same under allkeys-s3fifo',
+    adds: `${PATH}; one entry evicted per SET, which is remembered`,
+    create: () => evictionWorkload(ALL_S3FIFO),
   },
 ];
 
-function createDeck(bytes: number): Deck {
-  return { shards: [createBenchShard(bytes)], slotShard: createBenchSlotTable(1) };
+function createDeck(bytes: number, policy = ALL_LRU): Deck {
+  const shard = createBenchShard(bytes);
+  changePolicy(shard, policy);
+  return { shards: [shard], slotShard: createBenchSlotTable(1) };
 }
 
 function setAll(deck: Deck, keys: Keys, order: Uint32Array): number {
@@ -100,10 +116,10 @@ function setWorkload(isFresh: boolean): Workload {
   return { ...(isFresh ? { before: renew } : {}), run: () => setAll(deck, keys, order) };
 }
 
-function getWorkload(): Workload {
+function getWorkload(policy: number): Workload {
   const keys = shortKeys(KEYS);
   const order = shuffledOrder(KEYS);
-  const deck = createDeck(SHARD_BYTES);
+  const deck = createDeck(SHARD_BYTES, policy);
   setAll(deck, keys, order.toReversed());
   const reply = createReplyWriter(1024);
   const { bytes, starts } = keys;
@@ -180,10 +196,10 @@ function expiryWorkload(): Workload {
   };
 }
 
-function evictionWorkload(): Workload {
+function evictionWorkload(policy: number): Workload {
   const keys = shortKeys(5 * KEYS);
   const order = shuffledOrder(keys.count);
-  const deck = createDeck(EVICTING_SHARD_BYTES);
+  const deck = createDeck(EVICTING_SHARD_BYTES, policy);
   setAll(deck, keys, order);
   if (deck.shards[0].numbers[EVICTED_KEYS] === 0) throw new Error('the shard is too large to evict');
   return { run: () => setAll(deck, keys, order) };

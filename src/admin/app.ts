@@ -3,8 +3,8 @@
  * headers of every answer, how errors look. The routes are one function per file; they own no numbers.
  *
  * A route that is open to everybody says `config: { isOpen: true }`, a page that needs more than nothing says
- * `config: { contentSecurityPolicy }`. Every other route, and the answer that a page does not exist, needs the password
- * when one is set. Errors are problem details (RFC 9457).
+ * `config: { contentSecurityPolicy }`. Every other route, and the answer that a page does not exist, needs a user
+ * when the default one has a password; one that says `config: { command }`, a user that may run that command. Errors are problem details (RFC 9457).
  */
 import {
   createServer,
@@ -15,6 +15,8 @@ import {
 } from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify';
 import { StartError } from '../base/errors.ts';
+import { defaultUser } from '../commands/acl-access.ts';
+import { DEFAULT_USER, type User } from '../commands/acl-user.ts';
 import {
   ADMIN_CONNECTIONS_MAX,
   ADMIN_REQUEST_MS_MAX,
@@ -26,7 +28,7 @@ import { answerClientError } from './client-error.ts';
 import { routeClients } from './clients-routes.ts';
 import { routeConfig } from './config-routes.ts';
 import { routeDashboard } from './dashboard.ts';
-import { httpRefusal, SECURITY_HEADERS } from './guard.ts';
+import { admitRequest, pageRefusal, SECURITY_HEADERS } from './guard.ts';
 import { routeHealth } from './health-routes.ts';
 import { routeHistory } from './history-routes.ts';
 import { isKeyRequest, type KeyDoor, serveKey } from './key-door.ts';
@@ -40,14 +42,20 @@ import { sendProblem } from './problem.ts';
 import { routeRing } from './ring-routes.ts';
 import { routeHotKeys, routeMissRatio } from './sampling-routes.ts';
 import { routeSlowLog } from './slow-log-routes.ts';
-import type { AdminSources } from './sources.ts';
+import type { AdminSources, CreateServer } from './sources.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether the route answers without the password. */
     isOpen?: boolean;
+    /** The command that the page stands for, by its full name: only users that may run it see the page. */
+    command?: string;
     /** What the page may load, in place of nothing. */
     contentSecurityPolicy?: string;
+  }
+  interface FastifyRequest {
+    /** Who asks, by name; the default user where the route is open. */
+    user: string;
   }
 }
 
@@ -68,7 +76,7 @@ export function createAdminApp(sources: AdminSources): FastifyInstance {
     forceCloseConnections: true,
     clientErrorHandler: answerClientError,
     rewriteUrl: ({ url = '' }) => routedUrl(url),
-    serverFactory: (handler) => createHttpServer(door, handler),
+    serverFactory: (handler) => createAppServer(door, handler, sources.createServer ?? createServer),
     // What a route does not know is refused, not left out.
     ajv: { customOptions: { removeAdditional: false } },
   });
@@ -116,12 +124,15 @@ function addRoutes(app: FastifyInstance, sources: AdminSources, door: KeyDoor | 
 }
 
 function guardRequests(app: FastifyInstance, sources: AdminSources): void {
+  app.decorateRequest('user', DEFAULT_USER);
   app.addHook('onRequest', (request, reply, done) => {
-    const { isOpen, contentSecurityPolicy } = request.routeOptions.config;
+    const { isOpen, command, contentSecurityPolicy } = request.routeOptions.config;
     reply.headers(SECURITY_HEADERS);
     if (contentSecurityPolicy !== undefined) reply.header('content-security-policy', contentSecurityPolicy);
-    const refusal = isOpen ? undefined : httpRefusal(sources, request.raw);
+    const admitted = isOpen ? defaultUser(sources.access) : admitRequest(sources, request.raw);
+    const refusal = 'status' in admitted ? admitted : isOpen ? undefined : pageRefusal(admitted, command);
     if (refusal === undefined) {
+      request.user = (admitted as User).name;
       done();
       return;
     }
@@ -131,10 +142,10 @@ function guardRequests(app: FastifyInstance, sources: AdminSources): void {
 }
 
 /** Keys are answered at once, everything else by the app. */
-function createHttpServer(door: KeyDoor | undefined, handler: RequestListener): Server {
+function createAppServer(door: KeyDoor | undefined, handler: RequestListener, create: CreateServer): Server {
   const options = { maxHeaderSize: HTTP_HEADER_BYTES_MAX, requestTimeout: ADMIN_REQUEST_MS_MAX };
   const waiting = new WeakMap<Socket, number>();
-  return createServer(options, (request, response) => {
+  return create(options, (request, response) => {
     const answer = () => {
       if (door !== undefined && isKeyRequest(request)) serveKey(door, request, response);
       else handler(request, response);
@@ -172,7 +183,7 @@ function createKeyDoor(sources: AdminSources): KeyDoor | undefined {
   if (commands === undefined) return undefined;
   return {
     commands,
-    refusalOf: (request) => httpRefusal(sources, request),
+    admit: (request) => admitRequest(sources, request),
     onBug: (error) => logger?.error(error),
   };
 }

@@ -46,13 +46,15 @@ export function routeBigKeys(app: FastifyInstance, { live }: AdminSources): void
     tags: ['live'],
     response: { 200: SEARCH_SCHEMA },
   };
-  app.get('/v1/big-keys', { schema }, () => searchAsJson(bigKeys, live.now().wallMs));
+  app.get('/v1/big-keys', { schema, config: { command: 'memory|usage' } }, () =>
+    searchAsJson(bigKeys, live.now().wallMs),
+  );
   const startSchema = {
     summary: 'Search all shards for the largest keys',
     tags: ['live'],
     response: { 202: SEARCH_SCHEMA },
   };
-  app.post('/v1/big-keys', { schema: startSchema }, (_, reply) => {
+  app.post('/v1/big-keys', { schema: startSchema, config: { command: 'memory|usage' } }, (_, reply) => {
     if (!startBigKeysSearch(bigKeys)) return sendProblem(reply, 409, 'a search runs already');
     return reply.code(202).send(searchAsJson(bigKeys, live.now().wallMs));
   });

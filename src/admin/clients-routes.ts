@@ -54,7 +54,7 @@ export function routeClients(app: FastifyInstance, { live }: AdminSources): void
   };
   app.get<{ Querystring: { limit: number; order: ClientOrder } }>(
     '/v1/clients',
-    { schema: listSchema },
+    { schema: listSchema, config: { command: 'client|list' } },
     ({ query }) => readClients(engine, query.limit, query.order),
   );
   const killSchema = {
@@ -65,7 +65,7 @@ export function routeClients(app: FastifyInstance, { live }: AdminSources): void
   };
   app.delete<{ Params: { id: number } }>(
     '/v1/clients/:id',
-    { schema: killSchema },
+    { schema: killSchema, config: { command: 'client|kill' } },
     async ({ params }, reply) => {
       if (await killClient(engine, params.id)) return reply.code(204).send();
       return sendProblem(reply, 404, `there is no client ${params.id}`);

@@ -9,6 +9,7 @@ import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { LogBehindError, ShardBusyError } from '../base/errors.ts';
 import { systemErrorText } from '../base/platform.ts';
+import { bindSession } from '../commands/acl-access.ts';
 import type { Call, Command } from '../commands/call.ts';
 import { noteTouched } from '../commands/changes.ts';
 import type { Engine } from '../commands/engine.ts';
@@ -97,6 +98,8 @@ export function createHttpSession(
       queryBufferFreeBytes: () => 0,
       outputBytes: () => 0,
       push: () => undefined,
+      pushBehind: () => undefined,
+      postpone: undefined,
     },
     address,
     localAddress: '?:0',
@@ -130,6 +133,8 @@ export function runCommand(
   call.count = spans.length / 2;
   call.session = session;
   call.nowMs = engine.wallMs();
+  // Of each command: the rules may have changed since the one before.
+  bindSession(engine.access, session);
   try {
     if (row === undefined) executeCall(call);
     else executeRow(call, row);

@@ -32,7 +32,7 @@ export function routeConfig(app: FastifyInstance, { live }: AdminSources): void 
       ),
     },
   };
-  app.get('/v1/config', { schema }, () => configRows(config));
+  app.get('/v1/config', { schema, config: { command: 'config|get' } }, () => configRows(config));
 }
 
 /** All directives but the hidden ones, in the order of their names. */

@@ -2,9 +2,17 @@
  * Who may ask for what over HTTP, and what every answer says to browsers. Main thread.
  */
 import type { IncomingMessage } from 'node:http';
-import { ACCESS_CHALLENGE, accessAllowed } from './access.ts';
+import { isOpenToAll } from '../commands/acl-access.ts';
+import { allowsCommand } from '../commands/acl-check.ts';
+import { noteDenied } from '../commands/acl-log.ts';
+import type { User } from '../commands/acl-user.ts';
+import '../commands/families.ts';
+import { assert } from '../base/assert.ts';
+import { findByName } from '../commands/registry.ts';
+import { ACCESS_CHALLENGE, nameFrom, userFrom } from './access.ts';
+import { AT_ONCE, createHttpSession } from './command-runner.ts';
 import { crossSiteRefusal } from './cross-site.ts';
-import { isLoopback } from './peer-address.ts';
+import { isLoopback, peerAddress } from './peer-address.ts';
 import type { AdminSources } from './sources.ts';
 
 /** For a problem; `challenge` is the `WWW-Authenticate` of a 401, else ''. */
@@ -25,26 +33,49 @@ const PROTECTED_MODE_DENIAL =
   'port, protected-mode no.';
 const PASSWORD_NEEDED: Refusal = {
   status: 401,
-  detail: 'the password of requirepass is needed',
+  detail: 'a user and a password are needed, or the password of requirepass',
   challenge: ACCESS_CHALLENGE,
 };
 
 /**
- * Why the request is refused, undefined where it is not. In this order: a stranger is told nothing, a page of another site is
- * refused whatever it knows, and then the password.
+ * The user that the request comes from, or why it is refused. In this order: a stranger is told nothing, a page of another site
+ * is refused whatever it knows, and then the password.
  */
-export function httpRefusal(
-  { password, exposure }: Pick<AdminSources, 'password' | 'exposure'>,
-  { method = '', headers, socket }: IncomingMessage,
-): Refusal | undefined {
-  const secret = password();
-  const hasPassword = secret !== '';
+export function admitRequest(
+  sources: Pick<AdminSources, 'access' | 'exposure' | 'commands'>,
+  request: IncomingMessage,
+): User | Refusal {
+  const { access, exposure } = sources;
+  const { method = '', headers, socket } = request;
+  const hasPassword = !isOpenToAll(access);
   if (!hasPassword && exposure?.isProtected() && !isLoopback(socket.remoteAddress))
     return forbidden(PROTECTED_MODE_DENIAL);
   const settings = { hosts: exposure?.hosts() ?? [], hostname: exposure?.hostname ?? '', hasPassword };
   const crossSite = crossSiteRefusal(method, headers, settings);
   if (crossSite !== undefined) return forbidden(crossSite);
-  return accessAllowed(headers.authorization, secret) ? undefined : PASSWORD_NEEDED;
+  const user = userFrom(headers.authorization, access);
+  if (user !== undefined) return user;
+  if (headers.authorization !== undefined) noteWrongPassword(sources, request);
+  return PASSWORD_NEEDED;
+}
+
+/** Why a page is refused to a user that was let in; `command` is the one that the page stands for. Undefined where it is not. */
+export function pageRefusal(user: User, name: string | undefined): Refusal | undefined {
+  if (name === undefined) return undefined;
+  const command = findByName(name);
+  assert(command !== undefined, 'a page stands for a command that there is');
+  if (allowsCommand(user, command)) return undefined;
+  const shown = name.replace('|', ' ').toUpperCase();
+  return forbidden(`this page wants a user that may run ${shown}`);
+}
+
+/** As AUTH would: in the ACL log. */
+function noteWrongPassword({ commands }: Pick<AdminSources, 'commands'>, request: IncomingMessage): void {
+  if (commands === undefined) return;
+  const { engine } = commands;
+  const session = createHttpSession(engine, peerAddress(request.socket), 0, AT_ONCE);
+  const user = nameFrom(request.headers.authorization);
+  noteDenied(engine, session, { reason: 'auth', context: 'toplevel', object: 'http', user });
 }
 
 function forbidden(detail: string): Refusal {

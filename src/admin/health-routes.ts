@@ -3,8 +3,9 @@
  * but for the reasons of what failed. Main thread.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AclAccess } from '../commands/acl-access.ts';
 import { chooseOffer } from './accept.ts';
-import { accessAllowed } from './access.ts';
+import { userFrom } from './access.ts';
 import type { AdminSources, Readiness, ReadinessCheck } from './sources.ts';
 
 const TEXT = { type: 'text/plain' };
@@ -30,14 +31,14 @@ const READY_SCHEMA = {
 };
 const REASON_WITHHELD = 'failed (the reason needs the password)';
 
-export function routeHealth(app: FastifyInstance, { readiness, password }: AdminSources): void {
+export function routeHealth(app: FastifyInstance, { readiness, access }: AdminSources): void {
   app.get('/livez', { config: OPEN, schema: LIVE_SCHEMA }, (request, reply) =>
     sendHealth(request, reply, 'ok\n', { live: true }),
   );
   for (const path of ['/readyz', '/healthz']) {
     const options = { config: OPEN, schema: READY_SCHEMA };
     app.get<{ Querystring: { verbose?: string } }>(path, options, (request, reply) => {
-      const { ready, checks } = forEyesOf(request, readiness(), password());
+      const { ready, checks } = forEyesOf(request, readiness(), access);
       const lines = request.query.verbose === undefined ? [] : checks.map(checkLine);
       reply.code(ready ? 200 : 503);
       return sendHealth(request, reply, `${lines.join('')}${ready ? 'ok' : 'not ready'}\n`, {
@@ -65,8 +66,8 @@ function sendHealth(
 }
 
 /** Reasons may name files and peers, so they are for those who may see the other pages. */
-function forEyesOf(request: FastifyRequest, { ready, checks }: Readiness, password: string): Readiness {
-  const isTrusted = accessAllowed(request.headers.authorization, password);
+function forEyesOf(request: FastifyRequest, { ready, checks }: Readiness, access: AclAccess): Readiness {
+  const isTrusted = userFrom(request.headers.authorization, access) !== undefined;
   const shown = checks.map(({ name, ok, reason = 'failed', detail }): ReadinessCheck => {
     if (!ok) return { name, ok, reason: isTrusted ? reason : REASON_WITHHELD };
     return isTrusted && detail !== undefined ? { name, ok, detail } : { name, ok };

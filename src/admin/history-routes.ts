@@ -15,7 +15,7 @@ export function routeHistory(app: FastifyInstance, { live }: AdminSources): void
     tags: ['live'],
     response: { 200: objectSchema({ intervalMs: INTEGER, samples: arraySchema(SAMPLE_SCHEMA) }) },
   };
-  app.get('/v1/history', { schema }, (_, reply) => {
+  app.get('/v1/history', { schema, config: { command: 'info' } }, (_, reply) => {
     const samples = readHistory(live.history, live.now());
     // As a text, since writing so many numbers by the schema takes several times as long.
     const text = JSON.stringify({ intervalMs: HISTORY_SAMPLE_MS, samples });

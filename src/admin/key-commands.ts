@@ -7,6 +7,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import type { Call, Command, Handler } from '../commands/call.ts';
+import { NOTIFY_GENERIC, NOTIFY_STRING, notifyKeyspace } from '../commands/keyspace-events.ts';
 import { isString, peekEntry, readEntry } from '../commands/lookup.ts';
 import '../commands/families.ts';
 import { findByName } from '../commands/registry.ts';
@@ -30,6 +31,8 @@ export type KeyRequest = {
   readonly database: number;
   /** `address:port` of the peer. */
   readonly address: string;
+  /** Who asks, by name. */
+  readonly user: string;
   readonly ifMatch: string | undefined;
   readonly ifNoneMatch: string | undefined;
   /** Milliseconds until a stored value expires; 0: never. */
@@ -90,6 +93,7 @@ function run(
   input.write(row.spec.name, 'latin1');
   const spans = Int32Array.of(0, KEY_AT, KEY_AT, keyEnd, ...(hasValue ? [keyEnd, input.length] : []));
   const session = createHttpSession(runner.engine, request.address, request.database, AT_ONCE);
+  session.user = request.user;
   asked = request;
   outcome.kind = 'refused';
   outcome.existed = false;
@@ -120,6 +124,8 @@ function store(call: Call): void {
   const { shard, nowMs } = call;
   if (!meetsConditions(call, peekEntry(call, shard, 1))) return;
   if (!storeArgument(call, shard, 1, 2, asked.ttlMs === 0 ? 0 : nowMs + asked.ttlMs)) return;
+  notifyKeyspace(call, NOTIFY_STRING, 'set', 1);
+  if (asked.ttlMs !== 0) notifyKeyspace(call, NOTIFY_GENERIC, 'expire', 1);
   outcome.kind = 'done';
   describe(call, peekEntry(call, shard, 1));
 }
@@ -128,7 +134,9 @@ function remove(call: Call): void {
   const ref = peekEntry(call, call.shard, 1);
   if (!meetsConditions(call, ref)) return;
   outcome.kind = ref === NONE ? 'missing' : 'done';
-  if (ref !== NONE) removeEntry(call.shard, ref);
+  if (ref === NONE) return;
+  removeEntry(call.shard, ref);
+  notifyKeyspace(call, NOTIFY_GENERIC, 'del', 1);
 }
 
 /** Whether the request may go on with the entry that is there (NONE: none), which the outcome describes from now on. */

@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { User } from '../commands/acl-user.ts';
 import { LOG_BEHIND_ROUNDS_MAX } from '../config/limits.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { valueBytesMax } from '../shard/keyspace.ts';
@@ -27,12 +28,15 @@ import { errorText } from './reply-problem.ts';
 
 export type KeyDoor = {
   readonly commands: CommandRunner;
-  readonly refusalOf: (request: IncomingMessage) => Refusal | undefined;
+  readonly admit: (request: IncomingMessage) => User | Refusal;
   readonly onBug: (error: unknown) => void;
 };
 
 /** As Fastify hands on what it has rewritten. */
 type KeyMessage = IncomingMessage & { readonly originalUrl?: string };
+
+/** What the query says, and who asks. */
+type AskedQuery = KeyQuery & { readonly user: string };
 
 type KeyFunction = (runner: CommandRunner, request: KeyRequest) => KeyOutcome | RunTrouble;
 
@@ -52,30 +56,30 @@ export function isKeyRequest({ method, url = '' }: IncomingMessage): boolean {
 /** Answers a request that asks for a key. */
 export function serveKey(door: KeyDoor, message: KeyMessage, response: ServerResponse): void {
   try {
-    const refusal = door.refusalOf(message);
-    if (refusal === undefined) serve(door, message, response);
-    else answerRefusal(response, refusal);
+    const admitted = door.admit(message);
+    if ('status' in admitted) answerRefusal(response, admitted);
+    else serve(door, message, response, admitted.name);
   } catch (error) {
     failWithBug(door, response, error);
   }
 }
 
-function serve(door: KeyDoor, message: KeyMessage, response: ServerResponse): void {
+function serve(door: KeyDoor, message: KeyMessage, response: ServerResponse, user: string): void {
   const url = pathFrom(message.originalUrl ?? message.url ?? '');
   const isPut = message.method === 'PUT';
   const query = readKeyQuery(url, isPut, door.commands.engine.config.databases);
   const key = keyFromUrl(url);
   if (typeof query === 'string') answerProblem(response, 400, query);
   else if (key === undefined) answerProblem(response, 400, 'the key is not well percent-encoded');
-  else if (isPut) receiveValue(door, message, response, query, key);
-  else execute(door, message, response, query, keyAlone(key));
+  else if (isPut) receiveValue(door, message, response, { ...query, user }, key);
+  else execute(door, message, response, { ...query, user }, keyAlone(key));
 }
 
 function receiveValue(
   door: KeyDoor,
   message: KeyMessage,
   response: ServerResponse,
-  query: KeyQuery,
+  query: AskedQuery,
   key: Buffer,
 ): void {
   const { engine } = door.commands;
@@ -96,17 +100,17 @@ function execute(
   door: KeyDoor,
   message: KeyMessage,
   response: ServerResponse,
-  query: KeyQuery,
+  query: AskedQuery,
   body: KeyBody,
   roundsLeft = LOG_BEHIND_ROUNDS_MAX,
 ): void {
   const { commands } = door;
-  const { database, ttlMs } = query;
+  const { database, ttlMs, user } = query;
   const { changes } = commands.engine;
   const { method = '', headers, socket } = message;
   const writesBefore = changes.writes;
   const result = FUNCTIONS[method](commands, {
-    ...{ ...body, database, ttlMs },
+    ...{ ...body, database, ttlMs, user },
     address: peerAddress(socket),
     ifMatch: headers['if-match'],
     ifNoneMatch: headers['if-none-match'],

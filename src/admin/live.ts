@@ -9,10 +9,11 @@
  * page missed while it was not connected, it takes from /v1/history.
  */
 import { Buffer } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import { fastifySSE } from '@fastify/sse';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { LIVE_BEHIND_MS_MAX, LIVE_LISTENERS_MAX, LIVE_RETRY_MS } from '../config/limits.ts';
-import { httpRefusal } from './guard.ts';
+import { admitRequest, pageRefusal } from './guard.ts';
 import type { LiveSample } from './history.ts';
 import type { LiveState } from './live-state.ts';
 import { sendProblem } from './problem.ts';
@@ -33,6 +34,9 @@ type Listener = {
   readonly isWelcome: () => boolean;
   behindSinceMs: number | undefined;
 };
+
+/** What a user must be able to run to see it. */
+const PAGE_COMMAND = 'info';
 
 const SCHEMA = {
   summary: 'The server live, as server-sent events',
@@ -68,23 +72,32 @@ export function routeLive(app: FastifyInstance, sources: AdminSources): void {
   void app.register(fastifySSE);
   void app.register(async (scope) => {
     const sse = { kind: 'only', heartbeat: false } as const;
-    scope.get('/v1/live', { schema: SCHEMA, sse, exposeHeadRoute: false }, async (request, reply) => {
-      if (hub.listeners.size >= LIVE_LISTENERS_MAX)
-        return sendProblem(reply, 503, `${LIVE_LISTENERS_MAX} pages listen already`);
-      const isWelcome = () => httpRefusal(sources, request.raw) === undefined;
-      const listener: Listener = { reply, isWelcome, behindSinceMs: undefined };
-      hub.listeners.add(listener);
-      own.add(listener);
-      reply.sse.onClose(() => {
-        hub.listeners.delete(listener);
-        own.delete(listener);
-      });
-      reply.sse.keepAlive();
-      reply.sse.sendHeaders();
-      reply.raw.write(`retry: ${LIVE_RETRY_MS}\n\n${eventText('state', hub.feed.state())}`);
-      return undefined;
-    });
+    scope.get(
+      '/v1/live',
+      { schema: SCHEMA, config: { command: PAGE_COMMAND }, sse, exposeHeadRoute: false },
+      async (request, reply) => {
+        if (hub.listeners.size >= LIVE_LISTENERS_MAX)
+          return sendProblem(reply, 503, `${LIVE_LISTENERS_MAX} pages listen already`);
+        const isWelcome = () => isLetIn(sources, request.raw);
+        const listener: Listener = { reply, isWelcome, behindSinceMs: undefined };
+        hub.listeners.add(listener);
+        own.add(listener);
+        reply.sse.onClose(() => {
+          hub.listeners.delete(listener);
+          own.delete(listener);
+        });
+        reply.sse.keepAlive();
+        reply.sse.sendHeaders();
+        reply.raw.write(`retry: ${LIVE_RETRY_MS}\n\n${eventText('state', hub.feed.state())}`);
+        return undefined;
+      },
+    );
   });
+}
+
+function isLetIn(sources: AdminSources, request: IncomingMessage): boolean {
+  const admitted = admitRequest(sources, request);
+  return !('status' in admitted) && pageRefusal(admitted, PAGE_COMMAND) === undefined;
 }
 
 function tell(listener: Listener, bytes: Buffer, nowMs: number): void {

@@ -20,7 +20,7 @@ const DOCUMENT = {
     title: 'DistCache',
     version: VERSION,
     description:
-      'Health, numbers and keys of a running server. With `requirepass` set, everything but health wants the password: as a bearer token, or as HTTP Basic with the user `default`.',
+      'Health, numbers and keys of a running server. With `requirepass` set, everything but health wants the password: as a bearer token, or as HTTP Basic with the user `default`. Other users send `name:password` as either; pages want a user that may run the command they stand for.',
   },
   tags: [
     { name: 'keys', description: 'Keys and commands, executed in place on shared memory.' },

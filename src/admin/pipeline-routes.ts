@@ -38,7 +38,7 @@ const PIPELINE_SCHEMA = {
   tags: [KEY_TAG],
   summary: 'Run commands',
   description:
-    'Runs commands one after the other, as RESP clients send them. The replies come in the same order; one that failed is `{"error": "..."}`. Not a transaction: others may run in between.',
+    'Runs commands one after the other, as RESP clients send them. The replies come in the same order; one that failed is `{"error": "..."}`. Not a transaction, but between MULTI and EXEC: others may run in between.',
   querystring: {
     type: 'object',
     additionalProperties: false,
@@ -131,6 +131,7 @@ async function answerPipeline(
     commands: body as PipelineCommand[],
     database: db,
     address: peerAddress(request.raw.socket),
+    user: request.user,
   });
   if ('detail' in result) return sendTrouble(reply, result);
   const isBase64 = encoding === 'base64';
@@ -151,7 +152,8 @@ async function answerList(
   ];
   if (db >= runner.engine.config.databases) return sendProblem(reply, 400, databaseFault(runner.engine));
   const address = peerAddress(request.raw.socket);
-  const result = await runPipeline(runner, { commands: [command], database: db, address });
+  const { user } = request;
+  const result = await runPipeline(runner, { commands: [command], database: db, address, user });
   if ('detail' in result) return sendTrouble(reply, result);
   const [bytes] = result.replies;
   const error = errorText(bytes, bytes.length);

@@ -1,14 +1,15 @@
 /**
  * Several commands of one client of HTTP, one after the other: what may run, from JSON to arguments, and the replies.
  *
- * Main thread. A pipeline is no transaction: others run between its commands. After some milliseconds it leaves the thread
- * to others and goes on behind them.
+ * Main thread. A pipeline is no transaction: others run between its commands, but for those between MULTI and EXEC, which stand in one
+ * pipeline. After some milliseconds it leaves the thread to others and goes on behind them.
  */
 import { Buffer } from 'node:buffer';
 import type { Command } from '../commands/call.ts';
 import { countIfError } from '../commands/error-replies.ts';
 import { findCommand } from '../commands/registry.ts';
 import type { Deferred, Session } from '../commands/session.ts';
+import { endTransaction } from '../commands/transactions.ts';
 import {
   LOG_BEHIND_ROUNDS_MAX,
   PIPELINE_COMMANDS_MAX,
@@ -35,13 +36,15 @@ export type PipelineRequest = {
   readonly database: number;
   /** `address:port` of the peer. */
   readonly address: string;
+  /** Who asks, by name. */
+  readonly user: string;
 };
 
 /** The replies in RESP3, one for each command. */
 export type PipelineReplies = { readonly replies: readonly Buffer[] };
 
 /** Groups of the tables that belong to a connection, which a client of HTTP does not have. */
-const REFUSED_GROUPS: ReadonlySet<string> = new Set(['connection', 'pubsub', 'transactions', 'scripting']);
+const REFUSED_GROUPS: ReadonlySet<string> = new Set(['connection', 'scripting']);
 const ALLOWED_NAMES: ReadonlySet<string> = new Set([
   'ping',
   'echo',
@@ -52,6 +55,12 @@ const ALLOWED_NAMES: ReadonlySet<string> = new Set([
 /** What never ends, what ends the process, what wants a connection. */
 const REFUSED_NAMES: ReadonlySet<string> = new Set([
   'monitor',
+  'subscribe',
+  'psubscribe',
+  'ssubscribe',
+  'unsubscribe',
+  'punsubscribe',
+  'sunsubscribe',
   'shutdown',
   'debug',
   'sync',
@@ -78,6 +87,8 @@ type PipelineRun = {
   hasWritten: boolean;
   /** The turns of the settling when its first command ran that may not be in the log yet. */
   turns: number;
+  /** A key that was to be watched is not: no transaction of this pipeline is executed any more. */
+  hasLostWatch: boolean;
   /** Set while the running command answers later: the reply, and what ends that without one. */
   late: Promise<Buffer> | undefined;
   endLate: ((reply: Buffer) => void) | undefined;
@@ -102,15 +113,26 @@ export async function runPipeline(
 ): Promise<PipelineReplies | RunTrouble> {
   const run: PipelineRun = {
     ...{ runner, replies: [], replyBytes: 0, hasWritten: false, turns: runner.settling.turns },
-    ...{ late: undefined, endLate: undefined },
+    ...{ late: undefined, endLate: undefined, hasLostWatch: false },
     session: createHttpSession(runner.engine, request.address, request.database, {
       defer: () => deferLate(run),
       destroy: () => run.endLate?.(TOO_LONG),
     }),
   };
+  run.session.user = request.user;
+  const outcome = await runAll(run, request.commands);
+  endTransaction(run.session);
+  return outcome;
+}
+
+async function runAll(
+  run: PipelineRun,
+  commands: readonly PipelineCommand[],
+): Promise<PipelineReplies | RunTrouble> {
+  const { runner } = run;
   const { monotonicMs } = runner.settling;
   let turnEndMs = monotonicMs() + PIPELINE_TURN_MS;
-  for (const command of request.commands) {
+  for (const command of commands) {
     if (monotonicMs() > turnEndMs || isLogBehind(runner)) {
       // What lies behind in the log is written before more is changed.
       const trouble = await safely(run);
@@ -140,7 +162,14 @@ async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffe
   const { changes } = runner.engine;
   const { input, spans } = argumentsOf(command);
   const refusal = refusalOf(input, spans);
-  if (refusal !== undefined) return errorReply(`ERR ${refusal}`);
+  const name = findCommand(input, spans[0], spans[1])?.spec.name ?? '';
+  if (refusal !== undefined) {
+    spoilTransaction(run, name);
+    return errorReply(`ERR ${refusal}`);
+  }
+  // What it was to be executed for unchanged is not known to be so.
+  if (name === 'exec' && run.hasLostWatch && session.transaction !== undefined)
+    session.transaction.isDirty = true;
   const writesBefore = changes.writes;
   run.late = undefined;
   let trouble = runCommand(runner, session, input, spans);
@@ -149,10 +178,21 @@ async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffe
     trouble = runCommand(runner, session, input, spans);
   }
   if (changes.writes !== writesBefore) run.hasWritten = true;
-  if (trouble !== undefined) return errorReply(`TRYAGAIN ${trouble.detail}`);
+  if (trouble !== undefined) {
+    spoilTransaction(run, name);
+    return errorReply(`TRYAGAIN ${trouble.detail}`);
+  }
   const { bytes, length } = runner.reply;
   if (run.late !== undefined) return run.late;
   return length === 0 ? NO_COMMAND : Buffer.from(bytes.subarray(0, length));
+}
+
+/** A command of this name was not executed: neither is the transaction that it was a part of, or is to begin with it. */
+function spoilTransaction(run: PipelineRun, name: string): void {
+  const { session } = run;
+  if (name === 'exec') endTransaction(session);
+  else if (name === 'watch') run.hasLostWatch = true;
+  else if (session.transaction !== undefined) session.transaction.isDirty = true;
 }
 
 function isLogWritten(runner: CommandRunner): Promise<boolean> {

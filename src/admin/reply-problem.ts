@@ -17,6 +17,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   OOM: 507,
   LOADING: 503,
   MISCONF: 503,
+  TRYAGAIN: 503,
   NOPERM: 403,
 };
 

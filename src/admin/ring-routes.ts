@@ -30,7 +30,9 @@ export function routeRing(app: FastifyInstance, { live }: AdminSources): void {
       }),
     },
   };
-  app.get('/v1/ring', { schema }, () => ringOfSlots(engine.slotShard, slotsByShard(engine)));
+  app.get('/v1/ring', { schema, config: { command: 'info' } }, () =>
+    ringOfSlots(engine.slotShard, slotsByShard(engine)),
+  );
 }
 
 /** The ring by the shard of each slot and the slots of each shard. */

@@ -40,8 +40,10 @@ export function routeHotKeys(app: FastifyInstance, { live }: AdminSources): void
       ),
     },
   };
-  app.get<{ Querystring: { count: number } }>('/v1/hot-keys', { schema }, async ({ query }) =>
-    (await readHotKeys(engine, query.count)).map(hotKeyAsJson),
+  app.get<{ Querystring: { count: number } }>(
+    '/v1/hot-keys',
+    { schema, config: { command: 'cache.hotkeys' } },
+    async ({ query }) => (await readHotKeys(engine, query.count)).map(hotKeyAsJson),
   );
 }
 
@@ -63,7 +65,7 @@ export function routeMissRatio(app: FastifyInstance, { missRatio }: AdminSources
       }),
     },
   };
-  app.get('/v1/miss-ratio', { schema }, (_, reply) => {
+  app.get('/v1/miss-ratio', { schema, config: { command: 'cache.mrc' } }, (_, reply) => {
     const reading = missRatio?.();
     return reading === undefined ? sendProblem(reply, 404, 'no keys are sampled') : reply.send(reading);
   });

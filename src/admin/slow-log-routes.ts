@@ -30,16 +30,22 @@ export function routeSlowLog(app: FastifyInstance, { live }: AdminSources): void
       ),
     },
   };
-  app.get<{ Querystring: { count: number } }>('/v1/slowlog', { schema }, ({ query }) =>
-    readSlowLog(engine, query.count),
+  app.get<{ Querystring: { count: number } }>(
+    '/v1/slowlog',
+    { schema, config: { command: 'slowlog|get' } },
+    ({ query }) => readSlowLog(engine, query.count),
   );
   const resetSchema = {
     summary: 'Forget the slow commands',
     tags: ['live'],
     response: { 204: { type: 'null', description: 'They are forgotten.' } },
   };
-  app.post('/v1/slowlog/reset', { schema: resetSchema }, async (_, reply) => {
-    await resetSlowLog(engine);
-    return reply.code(204).send();
-  });
+  app.post(
+    '/v1/slowlog/reset',
+    { schema: resetSchema, config: { command: 'slowlog|reset' } },
+    async (_, reply) => {
+      await resetSlowLog(engine);
+      return reply.code(204).send();
+    },
+  );
 }

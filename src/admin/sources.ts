@@ -3,7 +3,9 @@
  *
  * Main thread; server.ts gives them.
  */
+import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
+import type { AclAccess } from '../commands/acl-access.ts';
 import type { InfoSources } from '../commands/info-sources.ts';
 import type { MissRatioReading } from '../metrics/miss-ratio.ts';
 import type { Reading } from '../metrics/reading.ts';
@@ -26,11 +28,11 @@ type Exposure = {
   hostname: string;
 };
 
-/** `password` is asked per request, so that CONFIG SET requirepass works; '' is none. */
+/** `access` is looked at per request, so that changes of users act at once. */
 export type AdminSources = {
   reading: () => Reading;
   readiness: () => Readiness;
-  password: () => string;
+  access: AclAccess;
   /** Where there is an engine behind the app. */
   live?: LiveSources;
   /** What /metrics tells under the names of Redis; undefined where `metrics-redis-compat` says no. */
@@ -42,4 +44,9 @@ export type AdminSources = {
   /** Who may come from where; without it, whoever reaches the port. */
   exposure?: Exposure;
   logger?: FastifyBaseLogger;
+  /** Makes the server of the app; without it, Node's of plain HTTP. */
+  createServer?: CreateServer;
 };
+
+/** A server of HTTPS is as good as one of HTTP. */
+export type CreateServer = (options: ServerOptions, handler: RequestListener) => Server;

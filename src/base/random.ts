@@ -3,7 +3,7 @@
  *
  * Owns no state; runs on every thread.
  */
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 /**
  * The state (and value) after `state` of a xorshift generator: 32 bits, period 2^32 - 1, never 0 from a seed that is not.
@@ -19,4 +19,11 @@ export function nextRandom(state: number): number {
 export function randomSeed(): number {
   const words = randomFillSync(new Int32Array(2));
   return words[0] || words[1] || 1;
+}
+
+/** So many hexadecimal digits from the same generator: good for secrets. */
+export function randomHex(digits: number): string {
+  return randomBytes(Math.ceil(digits / 2))
+    .toString('hex')
+    .slice(0, digits);
 }

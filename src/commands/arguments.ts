@@ -8,7 +8,7 @@ import { parseSafeInteger } from '../base/decimal.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import type { Call } from './call.ts';
 
-const SYNTAX_ERROR = 'ERR syntax error';
+export const SYNTAX_ERROR = 'ERR syntax error';
 export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const NOT_A_FLOAT = 'ERR value is not a valid float';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';

@@ -22,6 +22,10 @@ export type Command = {
   readonly spec: CommandSpec;
   readonly handler: Handler;
   readonly isWrite: boolean;
+  /** Reads keys and changes none. */
+  readonly isRead: boolean;
+  /** Changes something, or tells others of something: waits while writes are paused. */
+  readonly mayReplicate: boolean;
   /** Refused when memory is full and nothing may be evicted. */
   readonly deniesOom: boolean;
   /** Allowed before authentication. */
@@ -32,6 +36,10 @@ export type Command = {
   readonly isBrief: boolean;
   /** Not shown to monitors. */
   readonly isHidden: boolean;
+  /** Refused between MULTI and EXEC. */
+  readonly isRefusedInMulti: boolean;
+  /** Looks at keys that the tables do not name: it locks shards itself. */
+  readonly locksItself: boolean;
   /** Looks at keys or changes them. */
   readonly touchesKeys: boolean;
   readonly arity: number;
@@ -77,5 +85,6 @@ export function deferUntimed(call: Call): Deferred {
 
 function defer(call: Call): Deferred {
   call.isDeferred = true;
-  return call.session.connection.defer();
+  const { connection, deferInside } = call.session;
+  return deferInside === undefined ? connection.defer() : deferInside(call);
 }

@@ -5,10 +5,10 @@
  * its answer.
  */
 import { writeError, writeInteger, writeOk } from '../resp/reply-writer.ts';
-import { isWord, printedText, replySyntaxError } from './arguments.ts';
+import { argumentText, isWord, printedText, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply } from './call.ts';
 import { clientIdOf } from './client-id.ts';
-import { type ClientType, readClientType, TYPE_OF_ALL_CLIENTS } from './client-type.ts';
+import { type ClientType, readClientType, typeOfClient } from './client-type.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
@@ -16,9 +16,6 @@ const TOPIC = 'client-kill';
 
 /** Ids begin with 1. */
 const NO_CLIENT = 0;
-
-/** The one user there is. */
-const DEFAULT_USER = 'default';
 
 /** What a client must be to be closed: undefined for whatever. Travels between threads. */
 type KillQuery = {
@@ -121,10 +118,9 @@ function readId(call: Call, index: number, query: KillQuery): boolean {
 }
 
 function readUser(call: Call, index: number, query: KillQuery): boolean {
-  const user = printedText(call, index);
-  query.user = user;
-  if (user === DEFAULT_USER) return true;
-  writeError(call.reply, `ERR No such user '${user}'`);
+  query.user = argumentText(call, index);
+  if (call.engine.access.users.has(argumentText(call, index))) return true;
+  writeError(call.reply, `ERR No such user '${printedText(call, index)}'`);
   return false;
 }
 
@@ -157,7 +153,7 @@ function killClients(engine: Engine, query: KillQuery): KillCount {
 function isMeant(session: Session, { id, type, user, address, localAddress }: KillQuery): boolean {
   return (
     (id === undefined || session.id === id) &&
-    (type === undefined || type === TYPE_OF_ALL_CLIENTS) &&
+    (type === undefined || type === typeOfClient(session)) &&
     (user === undefined || session.user === user) &&
     (address === undefined || session.address === address) &&
     (localAddress === undefined || session.localAddress === localAddress)

@@ -3,13 +3,18 @@
  *
  * Each thread writes the lines of the clients that it serves (topic 'client-list'); the asking one puts them in order.
  */
+import { bytesToText } from '../config/arguments.ts';
 import { writeError, writeVerbatim } from '../resp/reply-writer.ts';
 import { isWord, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply } from './call.ts';
 import { clientIdOf } from './client-id.ts';
-import { type ClientType, readClientType, TYPE_OF_ALL_CLIENTS } from './client-type.ts';
+import { redirectOf, trackingFlags } from './client-tracking.ts';
+import { type ClientType, readClientType, typeOfClient } from './client-type.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
+import { CHANNELS, PATTERNS, SHARD_CHANNELS, subscriptionCount } from './subscriptions.ts';
+import { transactionBytes } from './transaction-queue.ts';
+import { looksTouched } from './watch.ts';
 
 const TOPIC = 'client-list';
 
@@ -65,11 +70,11 @@ function readIds(call: Call): ListQuery | undefined {
 }
 
 function listClients(engine: Engine, { type, ids }: ListQuery): ListedClient[] {
-  if (type !== undefined && type !== TYPE_OF_ALL_CLIENTS) return [];
   const wanted = ids && new Set(ids);
   const nowMs = engine.wallMs();
   const listed: ListedClient[] = [];
   for (const session of engine.sessions.values()) {
+    if (type !== undefined && type !== typeOfClient(session)) continue;
     if (wanted === undefined || wanted.has(session.id)) listed.push([session.id, clientLine(session, nowMs)]);
   }
   return listed;
@@ -95,6 +100,7 @@ export function clientFields(session: Session, nowMs: number) {
   const queryBytes = connection.queryBufferBytes();
   const queryFreeBytes = connection.queryBufferFreeBytes();
   const outputBytes = connection.outputBytes();
+  const multiBytes = session.transaction === undefined ? 0 : transactionBytes(session.transaction);
   return {
     id: session.id,
     addr: session.address,
@@ -103,25 +109,36 @@ export function clientFields(session: Session, nowMs: number) {
     name: session.name,
     age: seconds(nowMs - session.createdAtMs),
     idle: seconds(nowMs - session.lastActiveMs),
-    flags: flagsOf(session),
+    flags: flagsOf(session, nowMs),
     db: session.database,
-    ...{ sub: 0, psub: 0, ssub: 0, multi: -1 },
+    sub: subscriptionCount(session, CHANNELS),
+    psub: subscriptionCount(session, PATTERNS),
+    ssub: subscriptionCount(session, SHARD_CHANNELS),
+    ...{ multi: session.transaction?.commands.length ?? -1 },
     qbuf: queryBytes,
     'qbuf-free': queryFreeBytes,
-    ...{ 'argv-mem': 0, 'multi-mem': 0, rbs: 0, rbp: 0, obl: 0, oll: 0 },
+    ...{ 'argv-mem': 0, 'multi-mem': multiBytes, rbs: 0, rbp: 0, obl: 0, oll: 0 },
     omem: outputBytes,
-    'tot-mem': queryBytes + queryFreeBytes + outputBytes,
+    'tot-mem': clientBytes(session),
     events: outputBytes > 0 ? 'rw' : 'r',
     cmd: session.lastCommand === '' ? 'NULL' : session.lastCommand,
-    user: session.user,
-    redir: -1,
+    user: bytesToText(session.user),
+    redir: redirectOf(session.tracking),
     resp: session.protocol,
     'lib-name': session.libraryName,
     'lib-ver': session.libraryVersion,
   };
 }
 
-function clientLine(session: Session, nowMs: number): string {
+/** The bytes that a client keeps: `tot-mem`. */
+export function clientBytes({ connection, transaction }: Session): number {
+  const inputBytes = connection.queryBufferBytes() + connection.queryBufferFreeBytes();
+  const multiBytes = transaction === undefined ? 0 : transactionBytes(transaction);
+  return inputBytes + connection.outputBytes() + multiBytes;
+}
+
+/** The line of one client, without its end. */
+export function clientLine(session: Session, nowMs: number): string {
   const fields: Readonly<Record<string, string | number>> = clientFields(session, nowMs);
   let line = '';
   // Half the time of going over the entries; there may be ten thousand clients.
@@ -133,9 +150,14 @@ function seconds(durationMs: number): number {
   return Math.max(0, Math.floor(durationMs / 1000));
 }
 
-function flagsOf(session: Session): string {
+function flagsOf(session: Session, nowMs: number): string {
   const flags =
     (session.isMonitor ? 'O' : '') +
+    (session.subscriptions === undefined ? '' : 'P') +
+    (session.transaction === undefined ? '' : 'x') +
+    (session.isPostponed ? 'b' : '') +
+    trackingFlags(session.tracking) +
+    (looksTouched(session, nowMs) ? 'd' : '') +
     (session.closing ? 'c' : '') +
     (session.isUnixSocket ? 'U' : '') +
     (session.noEvict ? 'e' : '') +

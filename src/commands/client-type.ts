@@ -6,6 +6,7 @@
 import { writeError } from '../resp/reply-writer.ts';
 import { isWord, printedText } from './arguments.ts';
 import type { Call } from './call.ts';
+import type { Session } from './session.ts';
 
 /** The names of the types by what clients may call them. */
 const TYPES = [
@@ -18,8 +19,10 @@ const TYPES = [
 
 export type ClientType = (typeof TYPES)[number][1];
 
-/** The type of every client, as long as none can subscribe or replicate. */
-export const TYPE_OF_ALL_CLIENTS: ClientType = 'normal';
+/** A client that listens to anything is of its own type. None replicates. */
+export function typeOfClient({ subscriptions }: Session): ClientType {
+  return subscriptions === undefined ? 'normal' : 'pubsub';
+}
 
 /** The type that argument `index` names; undefined after Redis's error. */
 export function readClientType(call: Call, index: number): ClientType | undefined {

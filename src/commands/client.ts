@@ -12,9 +12,15 @@ import { isClientName, isPlainText } from './client-name.ts';
 import { installClientRecords } from './client-records.ts';
 import type { Engine } from './engine.ts';
 import { replyHelp } from './help.ts';
+import { pauseHandlers } from './pause.ts';
 import { REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from './session.ts';
+import { trackingHandlers } from './tracking.ts';
 
 const HELP = [
+  'CACHING (YES|NO)',
+  '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
+  'GETREDIR',
+  '    Return the client ID we are redirecting to when tracking is enabled.',
   'GETNAME',
   '    Return the name of the current connection.',
   'ID',
@@ -39,6 +45,10 @@ const HELP = [
   '    Return information about client connections. Options:',
   '    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)',
   '      Return clients of specified type.',
+  'UNPAUSE',
+  '    Stop the current client pause, resuming traffic.',
+  'PAUSE <timeout> [WRITE|ALL]',
+  '    Suspend all, or just write, clients for <timeout> milliseconds.',
   'REPLY (ON|OFF|SKIP)',
   '    Control the replies sent to the current connection.',
   'SETNAME <name>',
@@ -47,6 +57,13 @@ const HELP = [
   '    Set client meta attr. Options are:',
   '    * LIB-NAME: the client lib name.',
   '    * LIB-VER: the client lib version.',
+  'UNBLOCK <clientid> [TIMEOUT|ERROR]',
+  '    Unblock the specified blocked client.',
+  'TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]',
+  '         [OPTIN] [OPTOUT] [NOLOOP]',
+  '    Control server assisted client side caching.',
+  'TRACKINGINFO',
+  '    Report tracking status for the current connection.',
   'NO-EVICT (ON|OFF)',
   '    Protect current client connection from eviction.',
   'NO-TOUCH (ON|OFF)',
@@ -65,6 +82,8 @@ export const clientHandlers: Readonly<Record<string, Handler>> = {
   'client|reply': replyMode,
   'client|setinfo': setInfo,
   'client|setname': setName,
+  ...pauseHandlers,
+  ...trackingHandlers,
 };
 
 /** Lets this thread answer CLIENT LIST and CLIENT KILL of all threads, and who asks for its clients as records. Once per thread that serves clients. */

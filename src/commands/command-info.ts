@@ -152,7 +152,7 @@ function replyKeys(
     return;
   }
   const { spec } = command;
-  if (spec.keys.length === 0) {
+  if (spec.keys.every(({ flags }) => flags.includes('not_key'))) {
     writeError(call.reply, 'ERR The command has no key arguments');
     return;
   }

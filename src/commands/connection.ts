@@ -1,11 +1,9 @@
 /**
  * Commands about the connection itself: who the client is, which protocol and database it uses, whether we are there.
  *
- * Runs on the thread of the connection. Passwords are compared without telling by the time it takes.
+ * Runs on the thread of the connection.
  */
-import { Buffer } from 'node:buffer';
 import { parseInt64 } from '../base/decimal.ts';
-import { equalSecrets } from '../base/secrets.ts';
 import { REDIS_VERSION } from '../base/version.ts';
 import {
   writeArray,
@@ -18,6 +16,10 @@ import {
   writePong,
   writeSimple,
 } from '../resp/reply-writer.ts';
+import { bindSession, defaultUser, findLogin, isOpenToAll } from './acl-access.ts';
+import { noteDenied } from './acl-log.ts';
+import { contextOf } from './acl-refusal.ts';
+import { DEFAULT_USER } from './acl-user.ts';
 import {
   argumentText,
   integerOf,
@@ -29,10 +31,10 @@ import {
 import type { Call, Handler } from './call.ts';
 import { isClientName } from './client-name.ts';
 import { endMonitoring } from './monitor.ts';
+import { endSubscriptions, replySubscriberPing } from './pubsub.ts';
 import { REPLY_ON, REPLY_SKIP, setAuthenticated } from './session.ts';
-
-/** The one user there is. */
-const DEFAULT_USER = 'default';
+import { endTracking } from './tracking.ts';
+import { endTransaction } from './transactions.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 const OUT_OF_INT_RANGE = `ERR value is out of range, value must between ${-INT_MAX - 1} and ${INT_MAX}`;
@@ -54,7 +56,9 @@ export const connectionHandlers: Readonly<Record<string, Handler>> = {
 };
 
 function ping(call: Call): void {
-  if (call.count === 1) writePong(call.reply);
+  if (call.session.subscriptions !== undefined && call.session.protocol === 2 && call.count <= 2)
+    replySubscriberPing(call);
+  else if (call.count === 1) writePong(call.reply);
   else if (call.count === 2) echo(call);
   else writeError(call.reply, "ERR wrong number of arguments for 'ping' command");
 }
@@ -84,7 +88,8 @@ function select(call: Call): void {
 
 function auth(call: Call): void {
   if (call.count > 3) replySyntaxError(call);
-  else if (call.count === 2 && call.engine.config.requirepass === '') writeError(call.reply, NO_PASSWORD_SET);
+  else if (call.count === 2 && defaultUser(call.engine.access).needsNoPassword)
+    writeError(call.reply, NO_PASSWORD_SET);
   else if (authenticate(call, call.count === 3 ? 1 : 0, call.count - 1)) writeOk(call.reply);
 }
 
@@ -93,18 +98,18 @@ function auth(call: Call): void {
  * `passwordIndex` is right, else answers WRONGPASS and leaves the client as it was.
  */
 function authenticate(call: Call, userIndex: number, passwordIndex: number): boolean {
-  const { input, spans, session } = call;
-  const { requirepass } = call.engine.config;
-  const given = input.subarray(spans[2 * passwordIndex], spans[2 * passwordIndex + 1]);
-  const isUser = userIndex === 0 || argumentText(call, userIndex) === DEFAULT_USER;
-  // The password is compared even for a user that does not exist, so that the time does not tell.
-  const isPassword = equalSecrets(given, Buffer.from(requirepass, 'utf8'));
-  if (!isUser || !(isPassword || requirepass === '')) {
+  const { engine, session } = call;
+  const { access } = engine;
+  const name = userIndex === 0 ? DEFAULT_USER : argumentText(call, userIndex);
+  if (findLogin(access, name, argumentText(call, passwordIndex)) === undefined) {
+    const object = argumentText(call, 0);
+    noteDenied(engine, session, { reason: 'auth', context: contextOf(session), object, user: name });
     writeError(call.reply, WRONG_PASSWORD);
     return false;
   }
   setAuthenticated(session, true);
-  session.user = DEFAULT_USER;
+  session.user = name;
+  bindSession(access, session);
   return true;
 }
 
@@ -181,11 +186,15 @@ function reset(call: Call): void {
   session.database = 0;
   session.protocol = 2;
   reply.protocol = 2;
-  setAuthenticated(session, call.engine.config.requirepass === '');
+  setAuthenticated(session, isOpenToAll(call.engine.access));
   session.user = DEFAULT_USER;
+  bindSession(call.engine.access, session);
   session.name = '';
   session.noTouch = false;
   endMonitoring(call.engine, session);
+  endTracking(call.engine, session);
+  endSubscriptions(call.engine, session);
+  endTransaction(session);
   // A SKIP that was meant for this very command stays: so it is in redis-server.
   if (session.replyMode !== REPLY_SKIP) session.replyMode = REPLY_ON;
   writeSimple(reply, 'RESET');

@@ -8,12 +8,16 @@ import type { LatencyEvents } from '../metrics/latency-events.ts';
 import type { LogReading } from '../metrics/log-reading.ts';
 import type { SlowLog } from '../metrics/slow-log.ts';
 import type { Gate } from '../resilience/gate.ts';
+import type { KeyEvents } from '../shard/key-events.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { AclAccess } from './acl-access.ts';
 import type { Changes } from './changes.ts';
 import type { Sampling } from './key-sampling.ts';
 import type { Monitoring } from './monitoring.ts';
+import type { PubSub } from './pubsub-state.ts';
 import type { Session } from './session.ts';
 import type { Timing } from './timing.ts';
+import type { Tracking } from './tracking-state.ts';
 
 /** The bus as commands need it; threads/bus.ts is one. Promises settle off the data path only. */
 export type EngineBus = {
@@ -25,6 +29,8 @@ export type EngineBus = {
   readonly requestAll: (topic: string, payload: unknown) => Promise<unknown[]>;
   /** Asks the main thread. Rejects when it cannot answer, or has not after `waitMs` (by default BUS_REPLY_MS_MAX). */
   readonly requestMain: (topic: string, payload: unknown, waitMs?: number) => Promise<unknown>;
+  /** Calls back whenever another thread is gone, or was replaced; requests that wait for it have ended. */
+  readonly onGone: (listener: (threadId: number) => void) => void;
   /** Answers a topic on this thread. */
   readonly handle: (topic: string, handler: (payload: unknown, fromThread: number) => unknown) => void;
 };
@@ -62,6 +68,8 @@ export type Engine = {
   readonly wallMs: () => number;
   readonly startedAtMs: number;
   readonly runId: string;
+  /** The users, and what they were refused here. */
+  readonly access: AclAccess;
   /** The clients that this thread serves, by id. */
   readonly sessions: Map<number, Session>;
   /** Says which commands may run (resilience/gate.ts). */
@@ -70,6 +78,12 @@ export type Engine = {
   readonly monitoring: Monitoring;
   /** What is sampled of the keys that commands use (key-sampling.ts). */
   readonly sampling: Sampling;
+  /** What has happened to keys and was not told yet: one record for all views of shards (told-keys.ts). */
+  readonly keyEvents: KeyEvents;
+  /** Messages between clients: who listens, and what is on its way. */
+  readonly pubsub: PubSub;
+  /** The clients that keep values and hear when their keys change. */
+  readonly tracking: Tracking;
   /** What this turn's commands have left to do for the log. */
   readonly changes: Changes;
   /** Writes what is pending in the touched shards at once, in the middle of a turn; no lock of a shard is held. */

@@ -33,8 +33,9 @@ import { countHotKey, isSampledSlot, referenceSince, tellAccess } from './key-sa
 import { endWatch, startWatch } from './latency-monitor.ts';
 import { KEY_OVERHEAD_BYTES, ROOM_ROUNDS_MAX, runManyKeys } from './many-keys.ts';
 import { noteMonitored } from './monitor.ts';
-import { mayPass, mayRun } from './refusals.ts';
+import { mayRun, mayRunRow } from './refusals.ts';
 import { findCommand } from './registry.ts';
+import { isSliced, runSliced } from './sliced-keys.ts';
 import {
   beginCommand,
   beginRead,
@@ -45,6 +46,8 @@ import {
   noteDelay,
   noteRefusal,
 } from './timing.ts';
+import { tellKeyEvents } from './told-keys.ts';
+import { noteRefused, takeQueued } from './transaction-queue.ts';
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
@@ -63,10 +66,26 @@ export function executeInStretch(call: Call): void {
   const { reply, engine } = call;
   const replyStart = reply.length;
   const command = resolveCommand(call);
-  if (command === undefined) noteRefusal(engine);
-  else if (mayRun(call, command)) runCommand(call, command, replyStart);
-  else refuse(engine, command);
+  if (command !== undefined && mayRun(call, command)) runCommand(call, command, replyStart);
+  else endUnexecuted(call, command, replyStart);
   countIfError(engine, reply, replyStart);
+}
+
+/** The command is unknown, or was refused, or waits for EXEC. */
+function endUnexecuted(call: Call, command: Command | undefined, replyStart: number): void {
+  const { engine, session } = call;
+  // It comes again: nothing has happened.
+  if (session.isPostponed) return;
+  if (takeQueued(session)) {
+    noteRefusal(engine);
+    return;
+  }
+  if (command === undefined) noteRefusal(engine);
+  else refuse(engine, command);
+  if (noteRefused(call, command, replyStart) && command !== undefined && engine.monitoring.isWatched) {
+    call.command = command;
+    noteMonitored(call, command);
+  }
 }
 
 /**
@@ -78,7 +97,7 @@ export function executeRow(call: Call, command: Command): void {
   const replyStart = reply.length;
   const reasons = gateReasons(engine.gate);
   beginRead(engine, Infinity);
-  if (reasons === 0 || mayPass(call, command, reasons)) runCommand(call, command, replyStart);
+  if (mayRunRow(call, command, reasons)) runCommand(call, command, replyStart);
   else refuse(engine, command);
   countIfError(engine, reply, replyStart);
   endRead(call, true);
@@ -93,7 +112,10 @@ function runCommand(call: Call, command: Command, replyStart: number): void {
   call.command = command;
   call.isDeferred = false;
   call.session.lastCommand = command.spec.name;
-  if (!runLocked(call, command, replyStart)) {
+  const hasRun = runLocked(call, command, replyStart);
+  // Also of one that was refused: room may have been made for it.
+  if (engine.keyEvents.length !== 0) tellKeyEvents(engine, call.session, replyStart);
+  if (!hasRun) {
     refuse(engine, command);
     return;
   }
@@ -113,7 +135,9 @@ function runCommand(call: Call, command: Command, replyStart: number): void {
 function runLocked(call: Call, command: Command, replyStart: number): boolean {
   if (command.firstKey === 0) return runKeyless(call, command, replyStart);
   if (command.lastKey === command.firstKey) return runOneKey(call, command, replyStart);
-  return runManyKeys(call, command, replyStart);
+  if (!isSliced(call, command)) return runManyKeys(call, command, replyStart);
+  runSliced(call, command);
+  return true;
 }
 
 function refuse(engine: Engine, command: Command): void {

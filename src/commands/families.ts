@@ -3,6 +3,7 @@
  *
  * Loaded once per thread that executes commands.
  */
+import { aclHandlers } from './acl.ts';
 import { clientHandlers } from './client.ts';
 import { commandHandlers } from './command-info.ts';
 import { configHandlers } from './config.ts';
@@ -21,6 +22,7 @@ import { memoryHandlers } from './memory.ts';
 import { missRatioHandlers } from './miss-ratio.ts';
 import { monitorHandlers } from './monitor.ts';
 import { persistenceHandlers } from './persistence.ts';
+import { pubsubHandlers } from './pubsub.ts';
 import { installCommands } from './registry.ts';
 import { serverHandlers } from './server.ts';
 import { slowLogHandlers } from './slow-log.ts';
@@ -30,8 +32,10 @@ import { stringManyHandlers } from './strings-many.ts';
 import { stringNumberHandlers } from './strings-number.ts';
 import { stringRangeHandlers } from './strings-range.ts';
 import { ALL_COMMANDS } from './tables/all.ts';
+import { transactionHandlers } from './transactions.ts';
 
 installCommands(ALL_COMMANDS, {
+  ...aclHandlers,
   ...clientHandlers,
   ...commandHandlers,
   ...configHandlers,
@@ -49,6 +53,7 @@ installCommands(ALL_COMMANDS, {
   ...monitorHandlers,
   ...objectHandlers,
   ...persistenceHandlers,
+  ...pubsubHandlers,
   ...scanHandlers,
   ...serverHandlers,
   ...slowLogHandlers,
@@ -57,4 +62,5 @@ installCommands(ALL_COMMANDS, {
   ...stringManyHandlers,
   ...stringNumberHandlers,
   ...stringRangeHandlers,
+  ...transactionHandlers,
 });

@@ -6,9 +6,12 @@
  */
 import { REDIS_VERSION } from '../base/version.ts';
 import { quantileOf } from '../metrics/histogram.ts';
+import type { CounterField } from '../metrics/names.ts';
+import type { Reading } from '../metrics/reading.ts';
 import { persistenceLines } from './info-persistence.ts';
 import type { InfoSources } from './info-sources.ts';
 import { humanBytes } from './memory-figures.ts';
+import { CHANNELS, PATTERNS, SHARD_CHANNELS } from './subscriptions.ts';
 
 export type InfoSection = {
   /** What it is asked for by, in lower case. */
@@ -56,7 +59,7 @@ function serverLines(sources: InfoSources): string[] {
     `process_id:${sources.processId}`,
     'process_supervised:no',
     `run_id:${server.runId}`,
-    `tcp_port:${config.port}`,
+    `tcp_port:${config.port || config.tlsPort}`,
     `server_time_usec:${Math.floor(takenAtMs * 1000)}`,
     `uptime_in_seconds:${uptimeSeconds}`,
     `uptime_in_days:${Math.floor(uptimeSeconds / SECONDS_PER_DAY)}`,
@@ -75,10 +78,17 @@ function clientLines({ reading, config }: InfoSources): string[] {
     `connected_clients:${reading.totals.connectionsOpen}`,
     'cluster_connections:0',
     `maxclients:${config.maxclients}`,
-    'blocked_clients:0',
-    'tracking_clients:0',
+    `client_recent_max_input_buffer:${maxOf(reading, 'clientInputBytesMax')}`,
+    `client_recent_max_output_buffer:${maxOf(reading, 'clientOutputBytesMax')}`,
+    `blocked_clients:${reading.totals.clientsBlocked}`,
+    `tracking_clients:${reading.totals.trackingClients}`,
     'clients_in_timeout_table:0',
   ];
+}
+
+/** Of all threads. */
+function maxOf({ threads }: Reading, field: CounterField): number {
+  return Math.max(...threads.map((thread) => thread[field]));
 }
 
 function memoryLines(sources: InfoSources): string[] {
@@ -137,7 +147,7 @@ function scriptMemoryLines(): string[] {
   ];
 }
 
-function statisticsLines({ reading }: InfoSources): string[] {
+function statisticsLines({ reading, listening, trackingPrefixes }: InfoSources): string[] {
   const { totals, rates, keyspace } = reading;
   return [
     `total_connections_received:${totals.connectionsAccepted}`,
@@ -157,12 +167,12 @@ function statisticsLines({ reading }: InfoSources): string[] {
     'sync_partial_err:0',
     `expired_keys:${keyspace.expiredKeys}`,
     `evicted_keys:${keyspace.evictedKeys}`,
-    'evicted_clients:0',
+    `evicted_clients:${reading.totals.clientsEvicted}`,
     `keyspace_hits:${totals.keyspaceHits}`,
     `keyspace_misses:${totals.keyspaceMisses}`,
-    'pubsub_channels:0',
-    'pubsub_patterns:0',
-    'pubsubshard_channels:0',
+    `pubsub_channels:${listening[CHANNELS].size}`,
+    `pubsub_patterns:${listening[PATTERNS].size}`,
+    `pubsubshard_channels:${listening[SHARD_CHANNELS].size}`,
     'latest_fork_usec:0',
     'total_forks:0',
     'migrate_cached_sockets:0',
@@ -171,9 +181,9 @@ function statisticsLines({ reading }: InfoSources): string[] {
     'active_defrag_misses:0',
     'active_defrag_key_hits:0',
     'active_defrag_key_misses:0',
-    'tracking_total_keys:0',
-    'tracking_total_items:0',
-    'tracking_total_prefixes:0',
+    `tracking_total_keys:${totals.trackedKeys}`,
+    `tracking_total_items:${totals.trackedItems}`,
+    `tracking_total_prefixes:${trackingPrefixes}`,
     'unexpected_error_replies:0',
     `total_error_replies:${totals.errorReplies}`,
     'dump_payload_sanitizations:0',

@@ -12,12 +12,17 @@ import { type CommandLatency, readCommandLatencies } from './command-latencies.t
 import type { Engine } from './engine.ts';
 import { readEngine } from './engine-reading.ts';
 import { type MemoryFigures, memoryOf } from './memory-figures.ts';
+import type { Listening } from './subscriptions.ts';
 
 export type InfoSources = {
   readonly reading: Reading;
   /** Off the usual way: only one section asks for them. */
   readonly latencies: () => readonly CommandLatency[];
   readonly memory: MemoryFigures;
+  /** Prefixes of keys that clients of any thread want to hear of. */
+  readonly trackingPrefixes: number;
+  /** The names that somebody listens to. */
+  readonly listening: Listening;
   readonly config: Config;
   readonly operatingSystem: string;
   readonly totalMemoryBytes: number;
@@ -31,6 +36,8 @@ export function gatherInfo(engine: Engine): InfoSources {
     reading,
     latencies: () => readCommandLatencies(engine),
     memory: memoryOf(reading, peakUsedBytes(openRates(engine.allCounters))),
+    trackingPrefixes: engine.tracking.prefixes.byText.size,
+    listening: engine.pubsub.listening,
     config: engine.config,
     operatingSystem: operatingSystem(),
     totalMemoryBytes: totalMemoryBytes(),

@@ -1,7 +1,8 @@
 /**
  * Which arguments of a command are keys, and what becomes of them, by its key specifications.
  *
- * Pure; for COMMAND GETKEYS, which looks at a command inside another's arguments: the dispatcher has its own way.
+ * Pure; for COMMAND GETKEYS, which looks at a command inside another's arguments, and for users' rules: the dispatcher has its
+ * own way.
  * Source: Redis 7.0 `db.c`, `getKeysUsingKeySpecs`.
  */
 import { equalsWord } from '../base/bytes.ts';
@@ -25,10 +26,15 @@ export function findKeyArguments(spec: CommandSpec, args: Arguments): KeyArgumen
     if (key.flags.includes('not_key')) continue;
     const range = rangeOf(key, args);
     if (range === undefined) return [];
-    const flags = key.flags.includes('variable_flags') ? flagsOf(spec, key, args) : key.flags;
+    const flags = keyFlags(spec, key, args);
     for (let index = range.first; index <= range.last; index += range.step) found.push({ index, flags });
   }
   return found;
+}
+
+/** What a key's flags are this time. Allocates nothing. */
+export function keyFlags(spec: CommandSpec, key: KeySpec, args: Arguments): readonly string[] {
+  return key.flags.includes('variable_flags') ? variableFlags(spec, key, args) : key.flags;
 }
 
 function rangeOf({ begin, find }: KeySpec, args: Arguments): Range | undefined {
@@ -66,8 +72,12 @@ function integerAt({ bytes, spans, count }: Arguments, index: number): number {
   return index < count ? parseSafeInteger(bytes, spans[2 * index], spans[2 * index + 1]) : NaN;
 }
 
-/** What a key's flags are this time, for the one command of the tables whose options change them. */
-function flagsOf(spec: CommandSpec, key: KeySpec, { bytes, spans, count }: Arguments): readonly string[] {
+/** For the one command of the tables whose options change them. */
+function variableFlags(
+  spec: CommandSpec,
+  key: KeySpec,
+  { bytes, spans, count }: Arguments,
+): readonly string[] {
   if (spec.name !== 'set') return key.flags;
   for (let index = 3; index < count; index += 1) {
     if (equalsWord(bytes, spans[2 * index], spans[2 * index + 1], 'GET')) return SET_GET_FLAGS;

@@ -30,7 +30,7 @@ import { slotOfKey } from '../routing/slot.ts';
 import { blockCells } from '../shard/arena.ts';
 import { expiresAt } from '../shard/entry.ts';
 import { hashKey } from '../shard/key-hash.ts';
-import { findEntry } from '../shard/keyspace.ts';
+import { findForReading } from '../shard/keyspace.ts';
 import { CELL_BYTES, NONE } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { type Call, shardOfKey } from './call.ts';
@@ -91,7 +91,7 @@ export function tellAccess(call: Call, shard: Shard, index: number, slot: number
   access.point = pointOfKey(rankOfSlot(slot), access.high);
   if (access.point >= control[THRESHOLD]) return;
   access.low = hashKey(input, start, end, control[SEED_1], seed0);
-  const ref = findEntry(shard, database, input, start, end, nowMs);
+  const ref = findForReading(shard, database, input, start, end, nowMs);
   const { entries } = shard;
   access.database = database;
   access.reference = reference !== READ_AS_FOUND ? reference : ref === NONE ? READ_MISS : READ_HIT;

@@ -8,13 +8,13 @@ import { parseInt64 } from '../base/decimal.ts';
 import { writeError, writeOk } from '../resp/reply-writer.ts';
 import { flushDatabase, swapDatabases } from '../shard/databases.ts';
 import { isDrainDue, markGrouped } from '../shard/journal.ts';
-import { acquireShards, releaseShard } from '../shard/lock.ts';
-import type { Shard } from '../shard/shard.ts';
+import { EVENT_FLUSHED, noteDatabase, WATCHES_CHANGES } from '../shard/key-events.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { noteEmptied } from './key-sampling.ts';
+import { enterAllShards, leaveAllShards } from './shard-locks.ts';
 
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
@@ -27,16 +27,7 @@ export const databaseHandlers: Readonly<Record<string, Handler>> = {
   swapdb: swap,
 };
 
-/** Takes the locks of all shards. Nothing may throw or await before they are given back. */
-export function acquireAllShards(shards: readonly Shard[]): void {
-  acquireShards(shards);
-}
-
-export function releaseAllShards(shards: readonly Shard[]): void {
-  for (let index = shards.length - 1; index >= 0; index -= 1) releaseShard(shards[index]);
-}
-
-/** As `releaseAllShards`, after a change of all of them: their records get into the log together. */
+/** Gives the locks of all shards back after a change of all of them: their records get into the log together. */
 function releaseChangedShards({ shards, changes }: Engine): void {
   changes.writes += 1;
   for (const shard of shards) {
@@ -44,7 +35,7 @@ function releaseChangedShards({ shards, changes }: Engine): void {
     markGrouped(shard);
     noteTouched(changes, shard);
   }
-  releaseAllShards(shards);
+  leaveAllShards(shards);
 }
 
 /** Argument `index` as the number of a database; NaN after answering that it is none. */
@@ -63,20 +54,21 @@ function flushOne(call: Call): void {
   if (refusesFlushOptions(call)) return;
   const { shards } = call.engine;
   const { database } = call.session;
-  acquireAllShards(shards);
+  enterAllShards(shards);
   try {
     for (const shard of shards) flushDatabase(shard, database);
   } finally {
     releaseChangedShards(call.engine);
   }
   noteEmptied(call.engine, database, call.nowMs);
+  noteFlushed(call.engine, database);
   writeOk(call.reply);
 }
 
 function flushAll(call: Call): void {
   if (refusesFlushOptions(call)) return;
   const { shards, config } = call.engine;
-  acquireAllShards(shards);
+  enterAllShards(shards);
   try {
     for (const shard of shards) {
       for (let database = 0; database < config.databases; database += 1) flushDatabase(shard, database);
@@ -87,7 +79,13 @@ function flushAll(call: Call): void {
   for (let database = 0; database < config.databases; database += 1) {
     noteEmptied(call.engine, database, call.nowMs);
   }
+  noteFlushed(call.engine, 0);
   writeOk(call.reply);
+}
+
+/** Has those told that track keys; even of a database that was empty already, as in redis-server. */
+function noteFlushed({ keyEvents }: Engine, database: number): void {
+  if ((keyEvents.watches & WATCHES_CHANGES) !== 0) noteDatabase(keyEvents, EVENT_FLUSHED, database, 0);
 }
 
 /** SYNC and ASYNC mean the same: the keys are gone at once, their memory comes back behind the scenes. */
@@ -105,7 +103,7 @@ function swap(call: Call): void {
   if (Number.isNaN(other)) return;
   if (Number.isNaN(checkDatabase(call, one)) || Number.isNaN(checkDatabase(call, other))) return;
   const { shards } = call.engine;
-  acquireAllShards(shards);
+  enterAllShards(shards);
   try {
     for (const shard of shards) swapDatabases(shard, one, other);
   } finally {

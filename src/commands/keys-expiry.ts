@@ -11,6 +11,7 @@ import { EXPIRES_AT_MS_MAX, NONE } from '../shard/layout.ts';
 import { removeEntry, setExpiry } from '../shard/lifecycle.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
+import { NOTIFY_GENERIC, notifyKeyspace } from './keyspace-events.ts';
 import { probeEntry, writeEntry } from './lookup.ts';
 
 const MS_PER_SECOND = 1000;
@@ -53,8 +54,10 @@ function setDeadline(call: Call, unitMs: number, baseMs: number): void {
     writeInteger(reply, 0);
     return;
   }
-  if (deadlineMs <= nowMs) removeEntry(shard, ref);
+  const isPast = deadlineMs <= nowMs;
+  if (isPast) removeEntry(shard, ref);
   else setExpiry(shard, ref, deadlineMs);
+  notifyKeyspace(call, NOTIFY_GENERIC, isPast ? 'del' : 'expire', 1);
   writeInteger(reply, 1);
 }
 
@@ -135,6 +138,9 @@ function dropDeadline(call: Call): void {
   const { reply, shard } = call;
   const ref = writeEntry(call, shard, 1);
   const drops = ref !== NONE && expiresAt(shard.entries, ref) !== 0;
-  if (drops) setExpiry(shard, ref, 0);
+  if (drops) {
+    setExpiry(shard, ref, 0);
+    notifyKeyspace(call, NOTIFY_GENERIC, 'persist', 1);
+  }
   writeInteger(reply, drops ? 1 : 0);
 }

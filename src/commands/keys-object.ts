@@ -10,13 +10,13 @@ import { clockOf, entryBytes, footprintBytes, isRaw, valueLength, valueOffset } 
 import { EMBEDDED_BYTES_MAX } from '../shard/keyspace.ts';
 import { CELL_BYTES, NONE, POLICY } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
-import { ALL_LRU, isLfu, VOLATILE_LRU } from '../shard/policy.ts';
+import { ALL_LRU, ALL_S3FIFO, isLfu, VOLATILE_LRU } from '../shard/policy.ts';
 import { frequencyOf, idleSeconds } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
 import { isWord, NO_SUCH_KEY, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import { type Call, type Handler, shardOfKey } from './call.ts';
 import { replyHelp } from './help.ts';
-import { peekEntry, probeEntry } from './lookup.ts';
+import { peekEntry, probeSilently } from './lookup.ts';
 
 /** Integers from 0 up to this are shared by all keys in redis-server, unless each must remember its own use. */
 const SHARED_INTEGERS_END = 10_000;
@@ -117,7 +117,7 @@ function objectFrequency(call: Call): void {
 
 /** The entry that OBJECT is asked about; NONE after answering that there is none. */
 function readObject(call: Call): number {
-  const ref = probeEntry(call, call.shard, 2);
+  const ref = probeSilently(call, call.shard, 2);
   if (ref === NONE) writeNull(call.reply);
   return ref;
 }
@@ -158,7 +158,7 @@ function integerIn(shard: Shard, ref: number): bigint | undefined {
 
 function referencesOf(shard: Shard, ref: number): number {
   const policy = shard.control[POLICY];
-  if (isLfu(policy) || policy === ALL_LRU || policy === VOLATILE_LRU) return 1;
+  if (isLfu(policy) || policy === ALL_LRU || policy === VOLATILE_LRU || policy === ALL_S3FIFO) return 1;
   const value = integerIn(shard, ref);
   return value !== undefined && value >= 0n && value < SHARED_INTEGERS_END ? SHARED_REFERENCES : 1;
 }

@@ -24,15 +24,14 @@ import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, randomEntry } from '../shard/keyspace.ts';
 import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import { expireEntry } from '../shard/lifecycle.ts';
-import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { randomUint32 } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
 import { hashOfEntry } from '../shard/table.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
-import { acquireAllShards, releaseAllShards } from './keys-databases.ts';
 import { ANY_TYPE, createWalk, POSITIONS_END, runWalk, type Walk, writeTaken } from './keys-walk.ts';
+import { enterAllShards, enterShard, leaveAllShards, leaveShard } from './shard-locks.ts';
 
 const COUNT_DEFAULT = 10;
 
@@ -140,11 +139,12 @@ function randomKey(call: Call): void {
 
 function writeRandomKey(call: Call, shard: Shard): boolean {
   const { nowMs } = call;
-  acquireShard(shard);
+  enterShard(shard);
   try {
     const ref = randomEntry(shard, call.session.database, nowMs);
     if (ref === NONE) return false;
     if (isExpired(shard, ref, nowMs)) {
+      if (shard.isPaused()) return false;
       expireEntry(shard, ref, hashOfEntry(shard, ref));
       expireDue(shard, nowMs, HOUSEKEEPING_SLICE_ENTRIES);
       return false;
@@ -154,7 +154,7 @@ function writeRandomKey(call: Call, shard: Shard): boolean {
     return true;
   } finally {
     if (isDrainDue(shard)) noteTouched(call.engine.changes, shard);
-    releaseShard(shard);
+    leaveShard(shard);
   }
 }
 
@@ -171,11 +171,11 @@ function drawShard(shards: readonly Shard[], database: number): Shard | undefine
 }
 
 function drawUint32(shard: Shard): number {
-  acquireShard(shard);
+  enterShard(shard);
   try {
     return randomUint32(shard);
   } finally {
-    releaseShard(shard);
+    leaveShard(shard);
   }
 }
 
@@ -183,14 +183,14 @@ function drawUint32(shard: Shard): number {
 function countAllKeys(call: Call): void {
   const { shards, changes } = call.engine;
   let count = 0;
-  acquireAllShards(shards);
+  enterAllShards(shards);
   try {
     for (const shard of shards) {
       count += keyCount(shard, call.session.database);
       if (isDrainDue(shard)) noteTouched(changes, shard);
     }
   } finally {
-    releaseAllShards(shards);
+    leaveAllShards(shards);
   }
   writeInteger(call.reply, count);
 }

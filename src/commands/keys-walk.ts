@@ -25,10 +25,10 @@ import {
 import { entryBytes, keyLength, keyOffset, typeOf } from '../shard/entry.ts';
 import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, scanBucket } from '../shard/keyspace.ts';
-import { acquireShard, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { type Call, deferReply } from './call.ts';
 import { type Changes, noteTouched } from './changes.ts';
+import { areLocksKept, enterShard, leaveShard } from './shard-locks.ts';
 
 /** Positions in a shard end here. */
 export const POSITIONS_END = 2 ** 32;
@@ -88,10 +88,15 @@ export function createWalk(call: Call, pattern: Buffer | undefined, type: number
   };
 }
 
-/** Walks to the end and then has `finish` write the reply: at once after a short walk, in a later turn after a long one. */
+/**
+ * Walks to the end and then has `finish` write the reply: at once after a short walk, in a later turn after a long one. Within
+ * a transaction always at once: nothing of it is seen from outside before all is done.
+ */
 export function runWalk(call: Call, walk: Walk, finish: (reply: ReplyWriter, walk: Walk) => void): void {
   const { engine, session } = call;
-  if (advanceWalk(walk, call.nowMs)) {
+  let isOver = advanceWalk(walk, call.nowMs);
+  while (!isOver && areLocksKept()) isOver = advanceWalk(walk, call.nowMs);
+  if (isOver) {
     finish(call.reply, walk);
     return;
   }
@@ -144,7 +149,7 @@ function walkSlice(walk: Walk, nowMs: number): number {
   visit.walk = walk;
   visit.shard = shard;
   visit.nowMs = nowMs;
-  acquireShard(shard);
+  enterShard(shard);
   try {
     do {
       visit.entries = 0;
@@ -161,7 +166,7 @@ function walkSlice(walk: Walk, nowMs: number): number {
   } finally {
     // What others have left pending is shown, and so has to be in the log before the reply leaves.
     if (isDrainDue(shard)) noteTouched(walk.changes, shard);
-    releaseShard(shard);
+    leaveShard(shard);
     visit.walk = undefined;
     visit.shard = undefined;
   }

@@ -15,6 +15,7 @@ import type { Shard } from '../shard/shard.ts';
 import { argumentBytes, isWord, NO_SUCH_KEY, replySyntaxError } from './arguments.ts';
 import { type Call, type Handler, shardOfKey } from './call.ts';
 import { readDatabaseIndex } from './keys-databases.ts';
+import { NOTIFY_GENERIC, NOTIFY_NEW, notifyKeyspace, notifyKeyspaceIn } from './keyspace-events.ts';
 import { peekEntry, probeEntry, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
 
 const SAME_OBJECT = 'ERR source and destination objects are the same';
@@ -45,6 +46,7 @@ function deleteKeys(call: Call): void {
     const ref = peekEntry(call, shard, index);
     if (ref === NONE) continue;
     removeEntry(shard, ref);
+    notifyKeyspace(call, NOTIFY_GENERIC, 'del', index);
     removed += 1;
   }
   writeInteger(call.reply, removed);
@@ -89,7 +91,8 @@ function renameKeyIfNew(call: Call): void {
 function rename(call: Call, onlyIfNew: boolean): boolean {
   const { reply, shard, nowMs } = call;
   const target = shardOfKey(call, 2);
-  const taken = onlyIfNew && peekEntry(call, target, 2) !== NONE;
+  const isThere = peekEntry(call, target, 2) !== NONE;
+  const taken = onlyIfNew && isThere;
   const ref = writeEntry(call, shard, 1);
   if (ref === NONE) {
     writeError(reply, NO_SUCH_KEY);
@@ -107,6 +110,9 @@ function rename(call: Call, onlyIfNew: boolean): boolean {
   if (copy === NONE) return false;
   writeClock(target.entries, copy, clock);
   removeEntry(shard, findKey(call, shard, call.session.database, 1, nowMs));
+  notifyKeyspace(call, NOTIFY_NEW, 'new', 2);
+  notifyKeyspace(call, NOTIFY_GENERIC, 'rename_from', 1);
+  notifyKeyspace(call, NOTIFY_GENERIC, 'rename_to', 2);
   return true;
 }
 
@@ -131,14 +137,18 @@ function copyKey(call: Call): void {
     return;
   }
   const target = shardOfKey(call, 2);
-  const taken = !replaces && findKey(call, target, database, 2, call.nowMs) !== NONE;
+  const isThere = findKey(call, target, database, 2, call.nowMs) !== NONE;
+  const taken = isThere && !replaces;
   const ref = readEntry(call, shard, 1);
   if (ref === NONE || taken) {
     writeInteger(reply, 0);
     return;
   }
   const expiresAtMs = expiresAt(shard.entries, ref);
-  if (copyEntry(call, shard, ref, target, database, 2, expiresAtMs) !== NONE) writeInteger(reply, 1);
+  if (copyEntry(call, shard, ref, target, database, 2, expiresAtMs) === NONE) return;
+  notifyKeyspaceIn(call, NOTIFY_NEW, 'new', 2, database);
+  notifyKeyspaceIn(call, NOTIFY_GENERIC, 'copy_to', 2, database);
+  writeInteger(reply, 1);
 }
 
 function moveKey(call: Call): void {
@@ -161,6 +171,9 @@ function moveKey(call: Call): void {
   if (copy === NONE) return;
   writeClock(shard.entries, copy, clock);
   removeEntry(shard, findKey(call, shard, session.database, 1, call.nowMs));
+  notifyKeyspaceIn(call, NOTIFY_NEW, 'new', 1, database);
+  notifyKeyspace(call, NOTIFY_GENERIC, 'move_from', 1);
+  notifyKeyspaceIn(call, NOTIFY_GENERIC, 'move_to', 1, database);
   writeInteger(reply, 1);
 }
 

@@ -6,19 +6,21 @@
 import { KEYSPACE_HITS, KEYSPACE_MISSES } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { typeOf } from '../shard/entry.ts';
-import { findEntry, valueBytesMax } from '../shard/keyspace.ts';
+import { findEntry, findForReading, valueBytesMax } from '../shard/keyspace.ts';
 import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import { touchEntry } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
 import { argumentBytes, OUT_OF_MEMORY, WRONG_TYPE } from './arguments.ts';
 import type { Call } from './call.ts';
+import { NOTIFY_MISS, notifyKeyspace } from './keyspace-events.ts';
 
 /** The entry of key argument `index` in `shard` for reading, NONE without one. Counts a hit or a miss, and a use. */
 export function readEntry(call: Call, shard: Shard, index: number): number {
-  const ref = peekEntry(call, shard, index);
+  const ref = seekEntry(call, shard, index);
   const { counters } = call.engine;
   if (ref === NONE) {
     counters[KEYSPACE_MISSES] += 1;
+    notifyKeyspace(call, NOTIFY_MISS, 'keymiss', index);
     return NONE;
   }
   counters[KEYSPACE_HITS] += 1;
@@ -26,9 +28,16 @@ export function readEntry(call: Call, shard: Shard, index: number): number {
   return ref;
 }
 
-/** As `readEntry`, but not a use: for commands that ask about a key and not for its value (EXISTS, TTL, TYPE, OBJECT). */
+/** As `readEntry`, but not a use: for commands that ask about a key and not for its value (EXISTS, TTL, TYPE). */
 export function probeEntry(call: Call, shard: Shard, index: number): number {
-  const ref = peekEntry(call, shard, index);
+  const ref = probeSilently(call, shard, index);
+  if (ref === NONE) notifyKeyspace(call, NOTIFY_MISS, 'keymiss', index);
+  return ref;
+}
+
+/** The same, but nobody is told of a miss (OBJECT). */
+export function probeSilently(call: Call, shard: Shard, index: number): number {
+  const ref = seekEntry(call, shard, index);
   call.engine.counters[ref === NONE ? KEYSPACE_MISSES : KEYSPACE_HITS] += 1;
   return ref;
 }
@@ -45,6 +54,13 @@ export function peekEntry(call: Call, shard: Shard, index: number): number {
   const { spans } = call;
   const start = spans[2 * index];
   return findEntry(shard, call.session.database, call.input, start, spans[2 * index + 1], call.nowMs);
+}
+
+/** The entry for reading only. */
+function seekEntry(call: Call, shard: Shard, index: number): number {
+  const { spans } = call;
+  const start = spans[2 * index];
+  return findForReading(shard, call.session.database, call.input, start, spans[2 * index + 1], call.nowMs);
 }
 
 /** Whether the entry is a string; answers WRONGTYPE if not. */

@@ -9,17 +9,24 @@ import { KEYSPACE_HITS, KEYSPACE_MISSES } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { canEverHold, makeRoom, ROOM_LATER, ROOM_MADE, ROOM_NONE } from '../shard/eviction.ts';
-import { isDrainDue, isDrainOverdue, markGrouped, pendingBytes } from '../shard/journal.ts';
-import { LSN } from '../shard/layout.ts';
-import { acquireShard, releaseShard } from '../shard/lock.ts';
-import type { Shard } from '../shard/shard.ts';
 import { OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
-import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { mendAfterFailure, replyInternalError } from './failure.ts';
 import { countHotKey, isSampledSlot, tellAccesses } from './key-sampling.ts';
 import { endWatch, startWatch } from './latency-monitor.ts';
+import {
+  acquireWanted,
+  drainWanted,
+  groupWanted,
+  isAnyJournalOver,
+  isWanted,
+  noteWanted,
+  releaseWanted,
+  sumOfLsns,
+  wantNone,
+  wantShard,
+} from './shard-locks.ts';
 
 /** What a new key costs besides its own bytes and its value's: header, index and rounding. */
 export const KEY_OVERHEAD_BYTES = 64;
@@ -31,11 +38,10 @@ export const ROOM_ROUNDS_MAX = 10_000;
 const SAMPLED_KEYS_MAX = 1024;
 
 /**
- * Which shards the running command locks, one byte each, the bytes that it may add to each, and which of its arguments,
- * `sampled[0, sampledCount)`, are keys that are sampled. One per thread.
+ * The bytes that the running command may add to each shard, and which of its arguments, `sampled[0, sampledCount)`, are keys
+ * that are sampled. One per thread.
  */
-const locking = {
-  wanted: new Uint8Array(SHARDS_MAX),
+const keyed = {
   needs: new Float64Array(SHARDS_MAX),
   sampled: new Int32Array(SAMPLED_KEYS_MAX),
   sampledCount: 0,
@@ -48,7 +54,8 @@ const locking = {
 export function runManyKeys(call: Call, command: Command, replyStart: number): boolean {
   const { engine } = call;
   let hasRoom = true;
-  wantShards(call, command);
+  wantNone(engine);
+  noteKeys(call, command);
   acquireWanted(engine);
   let changesBefore = sumOfLsns(engine);
   try {
@@ -56,12 +63,8 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): b
       drainWanted(engine);
       changesBefore = sumOfLsns(engine);
     }
-    hasRoom = !command.deniesOom || makeRoomInAll(call);
-    if (hasRoom) {
-      const readsBefore = readsOf(engine);
-      command.handler(call);
-      if (locking.sampledCount > 0) noteSampled(call, command, readsBefore);
-    }
+    hasRoom = !command.deniesOom || makeRoomInAll(call, keyed.needs);
+    if (hasRoom) runNoted(call, command);
   } catch (error) {
     if (error instanceof LogBehindError) throw error;
     replyInternalError(call, command, replyStart, error);
@@ -73,14 +76,21 @@ export function runManyKeys(call: Call, command: Command, replyStart: number): b
       groupWanted(engine);
     }
     noteWanted(engine);
-    releaseWanted(engine.shards, engine.shards.length);
+    releaseWanted(engine);
   }
   return hasRoom;
 }
 
+/** Runs a command whose keys were noted and whose shards are locked. */
+export function runNoted(call: Call, command: Command): void {
+  const readsBefore = readsOf(call.engine);
+  command.handler(call);
+  if (keyed.sampledCount > 0) noteSampled(call, command, readsBefore);
+}
+
 function noteSampled(call: Call, command: Command, readsBefore: number): void {
   const isRead = !command.isWrite && readsOf(call.engine) !== readsBefore;
-  tellAccesses(call, locking.sampled, locking.sampledCount, isRead);
+  tellAccesses(call, keyed.sampled, keyed.sampledCount, isRead);
 }
 
 /** Look-ups by reading commands of this thread so far. */
@@ -88,86 +98,12 @@ function readsOf({ counters }: Engine): number {
   return counters[KEYSPACE_HITS] + counters[KEYSPACE_MISSES];
 }
 
-function isWanted(shard: Shard): boolean {
-  return locking.wanted[shard.index] === 1;
-}
-
-/** All of them, or where it throws none. */
-function acquireWanted({ shards }: Engine): void {
-  let index = 0;
-  try {
-    for (; index < shards.length; index += 1) if (locking.wanted[index] === 1) acquireShard(shards[index]);
-  } catch (error) {
-    releaseWanted(shards, index);
-    throw error;
-  }
-}
-
-/** Those of the first `count` shards. */
-function releaseWanted(shards: readonly Shard[], count: number): void {
-  for (let index = count - 1; index >= 0; index -= 1) {
-    if (locking.wanted[index] === 1) releaseShard(shards[index]);
-  }
-}
-
-/** Has what is pending written, for which the locks are given back and taken again. Main gives up, as for one key (execute.ts). */
-function drainWanted(engine: Engine): void {
-  noteWanted(engine);
-  if (engine.workerIndex < 0) {
-    for (const shard of engine.shards) {
-      if (isWanted(shard) && isDrainOverdue(shard)) throw new LogBehindError(shard.index);
-    }
-    return;
-  }
-  releaseWanted(engine.shards, engine.shards.length);
-  try {
-    engine.drainLog();
-  } finally {
-    acquireWanted(engine);
-  }
-}
-
-/** The locks are held: whatever changes it is the command. */
-function sumOfLsns({ shards }: Engine): number {
-  let sum = 0;
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1) sum += shards[index].numbers[LSN];
-  }
-  return sum;
-}
-
-function isAnyJournalOver({ shards }: Engine, bytes: number): boolean {
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && pendingBytes(shards[index]) > bytes) return true;
-  }
-  return false;
-}
-
-/** The records of a command over several shards get into the log together or not at all: also where one's are missing. */
-function groupWanted({ shards }: Engine): void {
-  let changed = 0;
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) changed += 1;
-  }
-  if (changed < 2) return;
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) markGrouped(shards[index]);
-  }
-}
-
-function noteWanted({ shards, changes }: Engine): void {
-  for (let index = 0; index < shards.length; index += 1) {
-    if (locking.wanted[index] === 1 && isDrainDue(shards[index])) noteTouched(changes, shards[index]);
-  }
-}
-
-/** Marks the shards of the keys, and adds up what each would have to store. */
-function wantShards(call: Call, command: Command): void {
+/** Wants the shards of the keys, adds up what each would have to store, and samples the keys. */
+export function noteKeys(call: Call, command: Command): void {
   const { engine, spans, count } = call;
-  const { wanted, needs } = locking;
-  wanted.fill(0, 0, engine.shards.length);
+  const { needs } = keyed;
   needs.fill(0, 0, engine.shards.length);
-  locking.sampledCount = 0;
+  keyed.sampledCount = 0;
   const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
   let first = -1;
   for (let index = command.firstKey; index <= last; index += command.keyStep) {
@@ -176,7 +112,7 @@ function wantShards(call: Call, command: Command): void {
     const shard = engine.slotShard[slot];
     sampleKey(call, index, slot);
     const behind = Math.min(index + command.keyStep, count) - 1;
-    wanted[shard] = 1;
+    wantShard(shard);
     needs[shard] += spans[2 * behind + 1] - start + KEY_OVERHEAD_BYTES;
     if (first < 0) first = shard;
   }
@@ -187,17 +123,22 @@ function sampleKey(call: Call, index: number, slot: number): void {
   const { sampling } = call.engine;
   sampling.countdown -= 1;
   if (sampling.countdown <= 0) countHotKey(call, index);
-  if (!isSampledSlot(sampling, slot) || locking.sampledCount === SAMPLED_KEYS_MAX) return;
-  locking.sampled[locking.sampledCount] = index;
-  locking.sampledCount += 1;
+  if (!isSampledSlot(sampling, slot) || keyed.sampledCount === SAMPLED_KEYS_MAX) return;
+  keyed.sampled[keyed.sampledCount] = index;
+  keyed.sampledCount += 1;
 }
 
-/** All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
-function makeRoomInAll(call: Call): boolean {
+/** Makes room for the keys that were noted, whatever their journals hold then. Answers when it is false. */
+export function makeRoomForNoted(call: Call): boolean {
+  return makeRoomOnce(call, keyed.needs, Infinity) === ROOM_MADE;
+}
+
+/** Makes room for `needs`, bytes of each shard. All or nothing: what one shard cannot hold is refused before any key changes. Answers when it is false. */
+export function makeRoomInAll(call: Call, needs: Float64Array): boolean {
   let journalBytesMax = JOURNAL_EVICTION_BYTES_MAX;
   const watch = startWatch(call.engine);
   for (let rounds = 0; rounds < ROOM_ROUNDS_MAX; rounds += 1) {
-    const room = makeRoomOnce(call, journalBytesMax);
+    const room = makeRoomOnce(call, needs, journalBytesMax);
     if (room !== ROOM_LATER) {
       endWatch(call.engine, 'eviction-cycle', watch);
       return room === ROOM_MADE;
@@ -211,11 +152,10 @@ function makeRoomInAll(call: Call): boolean {
 }
 
 /** ROOM_NONE when it has answered; ROOM_LATER when the records of what was evicted must be written first. */
-function makeRoomOnce(call: Call, journalBytesMax: number): number {
+function makeRoomOnce(call: Call, needs: Float64Array, journalBytesMax: number): number {
   const { shards } = call.engine;
-  const { wanted, needs } = locking;
   for (let index = 0; index < shards.length; index += 1) {
-    if (wanted[index] === 0) continue;
+    if (needs[index] === 0) continue;
     if (!canEverHold(shards[index], needs[index])) {
       writeError(
         call.reply,

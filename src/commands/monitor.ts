@@ -102,8 +102,8 @@ export function endMonitoring(engine: Engine, session: Session): void {
 function monitor(call: Call): void {
   const { engine, session } = call;
   if (session.isMonitor) return;
-  if (engine.workerIndex < 0) {
-    // A client of HTTP, which gets one reply for each command.
+  if (engine.workerIndex < 0 || session.deferInside !== undefined) {
+    // A client of HTTP, which gets one reply for each command; or one reply of several commands.
     writeError(call.reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
     return;
   }

@@ -19,8 +19,8 @@ const SECRET_DIRECTIVES = [
 ];
 
 /**
- * Whether argument `index` of the command that is executed is a secret: users and passwords of AUTH and HELLO, and of
- * directives in CONFIG SET. Those of redis-server, and also where the command around them is malformed: somebody meant them
+ * Whether argument `index` of the command that is executed is a secret: users and passwords of AUTH and HELLO, all that
+ * ACL SETUSER says of a user, and directives in CONFIG SET. Those of redis-server, and also where the command around them is malformed: somebody meant them
  * to be secrets.
  */
 export function isSecretArgument(call: Call, index: number): boolean {
@@ -29,6 +29,8 @@ export function isSecretArgument(call: Call, index: number): boolean {
       return index > 0;
     case 'hello':
       return (index > 1 && isWord(call, index - 1, 'AUTH')) || (index > 2 && isWord(call, index - 2, 'AUTH'));
+    case 'acl|setuser':
+      return index > 1;
     case 'config|set':
       return index > 2 && index % 2 === 1 && isSecretDirective(argumentText(call, index - 1));
     default:

@@ -14,6 +14,9 @@ const PLACES = 1024;
 /** Flags of commands that look at keys or change them. */
 const KEY_FLAGS = ['readonly', 'write', 'may_replicate'];
 
+/** Commands that change no key by their flags, and that redis-server hands on to replicas: a flag that it does not tell. */
+const REPLICATING = ['publish', 'spublish', 'pfcount'];
+
 /** Of commands on keys: constant time, or time by the number of keys (which the arguments show). */
 const BRIEF_COMPLEXITY = /^O\(1\)|^O\(N\) where N is the number of keys/;
 
@@ -65,21 +68,30 @@ export function findCommand(bytes: Uint8Array, start: number, end: number): Comm
 function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Handler>>): Command {
   const { flags } = spec;
   const subcommands = spec.subcommands && new Map<string, Command>();
+  // Channels of shards stand where keys stand.
+  const namesNoKeys = spec.keys.length > 0 && spec.keys.every((keys) => keys.flags.includes('not_key'));
   const command: Command = {
     id: commandCount,
     spec,
     handler: handlers[spec.name] ?? missingHandler,
     isWrite: flags.includes('write'),
+    isRead: flags.includes('readonly'),
+    mayReplicate: flags.includes('write') || REPLICATING.includes(spec.name),
     deniesOom: flags.includes('denyoom'),
     needsNoAuth: flags.includes('no_auth'),
     allowsLoading: flags.includes('loading'),
-    isBrief: flags.includes('fast') || (spec.firstKey > 0 && BRIEF_COMPLEXITY.test(spec.complexity ?? '')),
+    // Publishing takes as long as there are subscribers and patterns, and is called fast all the same.
+    isBrief:
+      (flags.includes('fast') && spec.group !== 'pubsub') ||
+      (spec.firstKey > 0 && BRIEF_COMPLEXITY.test(spec.complexity ?? '')),
     isHidden: flags.includes('admin') || flags.includes('skip_monitor'),
+    isRefusedInMulti: flags.includes('no_multi'),
+    locksItself: spec.firstKey === 0 && (flags.includes('readonly') || flags.includes('write')),
     touchesKeys: KEY_FLAGS.some((flag) => flags.includes(flag)),
     arity: spec.arity,
-    firstKey: spec.firstKey,
-    lastKey: spec.lastKey,
-    keyStep: spec.keyStep,
+    firstKey: namesNoKeys ? 0 : spec.firstKey,
+    lastKey: namesNoKeys ? 0 : spec.lastKey,
+    keyStep: namesNoKeys ? 0 : spec.keyStep,
     subcommands,
     takesUnknown: subcommands !== undefined && spec.arity < -1 && handlers[spec.name] !== undefined,
   };

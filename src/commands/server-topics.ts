@@ -8,6 +8,7 @@ import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { resetCounters } from '../metrics/counters.ts';
 import { resetLatencies } from '../metrics/latencies.ts';
 import { resetShardTotals } from '../metrics/shard-reading.ts';
+import { isPaused } from '../resilience/pause.ts';
 import { HOLD_SAMPLING, LFU_DECAY_MINUTES, LFU_LOG_FACTOR, POLICY } from '../shard/layout.ts';
 import { approachLimits } from '../shard/limit-change.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
@@ -15,13 +16,16 @@ import { changePolicy } from '../shard/migration.ts';
 import { policyNumber } from '../shard/policy.ts';
 import type { Shard } from '../shard/shard.ts';
 import { keysMaxOf, ownsShard, shareOf } from '../shard/shares.ts';
+import { installAccess } from './acl-access.ts';
 import type { Engine } from './engine.ts';
 import { installHotKeys } from './hot-keys.ts';
 import { lookAtNextKey } from './key-sampling.ts';
+import { applyNotifications } from './keyspace-events.ts';
 import { installLatencyMonitor } from './latency.ts';
 import { installMemoryTopics } from './memory.ts';
 import { installSlowLog } from './slow-log.ts';
 import { applyThresholds } from './timing.ts';
+import { tellKeyEvents } from './told-keys.ts';
 
 /** To all, no payload: CONFIG RESETSTAT. */
 export const TOPIC_RESET_STATISTICS = 'reset-stat';
@@ -34,6 +38,7 @@ export function installServerTopics(engine: Engine): void {
   engine.bus.handle(TOPIC_ACTIVE_EXPIRY, (isActive) => {
     engine.activeExpiry = isActive === true;
   });
+  installAccess(engine);
   installHotKeys(engine);
   installSlowLog(engine);
   installLatencyMonitor(engine);
@@ -45,6 +50,7 @@ export function installServerTopics(engine: Engine): void {
  * limit that fell is reached in slices after the return.
  */
 export function applyLiveConfig(engine: Engine): void {
+  applyNotifications(engine);
   applyThresholds(engine);
   lookAtNextKey(engine);
   for (const shard of ownShards(engine)) applyToShard(engine, shard);
@@ -69,6 +75,8 @@ function applyToShard(engine: Engine, shard: Shard): void {
 /** One slice, and the rest after other clients' turns. Two of these at once do no harm: both heed the latest limits. */
 function settleLimits(engine: Engine, shard: Shard): void {
   const { config, shards } = engine;
+  // Nothing is evicted while clients are paused; this comes again behind it.
+  if (isPaused(engine.gate, engine.wallMs())) return;
   const limitBytes = shareOf(config.maxmemory, shards.length, shard.index);
   const keysMax = keysMaxOf(config.maxkeys, shards.length, shard.index);
   let more = false;
@@ -78,6 +86,7 @@ function settleLimits(engine: Engine, shard: Shard): void {
   } finally {
     releaseShard(shard);
   }
+  if (engine.keyEvents.length !== 0) tellKeyEvents(engine, undefined, 0);
   if (more) engine.later(() => settleLimits(engine, shard));
 }
 

@@ -5,6 +5,11 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
+import type { Call } from './call.ts';
+import type { ClientTracking } from './client-tracking.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import type { Transaction } from './transaction-queue.ts';
+import type { WatchedKeys } from './watch.ts';
 
 /** Replies go out; or are dropped; or the next one is, and then this one. */
 export const REPLY_ON = 0;
@@ -18,6 +23,15 @@ export const REPLY_SKIP = 3;
  */
 export const GUARD_LOGIN = 1;
 export const GUARD_MONITOR = 2;
+/** Is a user that may not do everything. */
+export const GUARD_ACL = 4;
+/** Has the keys that it reads remembered. */
+export const GUARD_TRACKING = 64;
+/** Has its commands queued (MULTI). */
+export const GUARD_QUEUE = 8;
+
+/** Listens to channels or patterns. */
+export const GUARD_SUBSCRIBER = 16;
 
 /** What commands may ask of the connection that they serve. */
 export type SessionConnection = {
@@ -36,6 +50,10 @@ export type SessionConnection = {
    * more. A client that leaves more unread than it may is closed.
    */
   readonly push: (bytes: Buffer) => void;
+  /** The same, but behind the reply of the command that runs, whose reply is written: for what comes of it. */
+  readonly pushBehind: (bytes: Buffer) => void;
+  /** Has the command that is looked at, and those behind it, come again when the pause is over; undefined where nobody can wait. */
+  readonly postpone: (() => void) | undefined;
 };
 
 /** A reply that comes later. Whichever thread's event resumes it runs on the connection's own thread. */
@@ -56,6 +74,7 @@ export type Session = {
   authenticated: boolean;
   /** Bits of GUARD_*: 0 for an ordinary client. Changed through `setGuard`. */
   guards: number;
+  /** One character per byte. */
   user: string;
   name: string;
   libraryName: string;
@@ -63,6 +82,18 @@ export type Session = {
   replyMode: number;
   noTouch: boolean;
   noEvict: boolean;
+  /** The channels and patterns that it listens to; undefined without any. */
+  subscriptions: Subscriptions | undefined;
+  /** What it has queued since MULTI; undefined outside of it. */
+  transaction: Transaction | undefined;
+  /** The keys that it watches. */
+  watched: WatchedKeys | undefined;
+  /** Takes what its commands defer, in place of the connection: they are parts of a reply of EXEC. */
+  deferInside: ((call: Call) => Deferred) | undefined;
+  /** How it hears of keys that change; undefined where it does not. */
+  tracking: ClientTracking | undefined;
+  /** Its next command waits for the end of a pause. */
+  isPostponed: boolean;
   /** It is told every command of all clients (MONITOR). */
   isMonitor: boolean;
   /** The latest command's name, as CLIENT LIST shows it (`config|get`). */
@@ -101,6 +132,12 @@ export function createSession(start: SessionStart): Session {
     replyMode: REPLY_ON,
     noTouch: false,
     noEvict: false,
+    subscriptions: undefined,
+    transaction: undefined,
+    watched: undefined,
+    deferInside: undefined,
+    tracking: undefined,
+    isPostponed: false,
     isMonitor: false,
     lastCommand: 'NULL',
     commandsProcessed: 0,

@@ -33,7 +33,7 @@ export function noteTimed(call: Call, durationNs: number, isAlone: boolean): voi
   const { engine, command, session } = call;
   const durationUs = Math.floor(durationNs / NS_PER_US);
   noteCommandLatency(engine, command, durationUs);
-  if (!isLogged(engine, durationUs)) return;
+  if (!isLogged(engine, durationUs) || isNeverLogged(command)) return;
   const shown = loggedArguments(call);
   if (!isAlone) shown.push(STRETCH_MARK);
   logSlow(engine, session, shown, durationUs);
@@ -54,7 +54,8 @@ export function timeDeferred(call: Call, deferred: Deferred): Deferred {
     resume: (write) => {
       const durationUs = Math.floor((clock.monotonicMs() - startedMs) * US_PER_MS);
       noteCommandLatency(engine, command, durationUs);
-      if (isLogged(engine, durationUs)) logSlow(engine, session, shown, durationUs);
+      if (isLogged(engine, durationUs) && !isNeverLogged(command))
+        logSlow(engine, session, shown, durationUs);
       deferred.resume(write);
     },
   };
@@ -67,6 +68,11 @@ function noteCommandLatency(engine: Engine, { spec }: Command, durationUs: numbe
 
 function isLogged({ config }: Engine, durationUs: number): boolean {
   return config.slowlogLogSlowerThan >= 0 && durationUs >= config.slowlogLogSlowerThan;
+}
+
+/** EXEC, whose commands are logged themselves. */
+function isNeverLogged({ spec }: Command): boolean {
+  return spec.flags.includes('skip_slowlog');
 }
 
 function logSlow(engine: Engine, session: Session, shown: readonly string[], durationUs: number): void {

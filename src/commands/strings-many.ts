@@ -11,6 +11,7 @@ import { evictOne } from '../shard/eviction.ts';
 import { KEYS_LIVE, KEYS_MAX, NONE, TYPE_STRING } from '../shard/layout.ts';
 import { OUT_OF_MEMORY } from './arguments.ts';
 import { type Call, type Handler, shardOfKey } from './call.ts';
+import { NOTIFY_STRING, notifyKeyspace } from './keyspace-events.ts';
 import { peekEntry, readEntry, writeEntry } from './lookup.ts';
 import { replyEntryValue, storeArgument } from './strings-value.ts';
 
@@ -62,6 +63,7 @@ function storePairs(call: Call): boolean {
   }
   for (let index = 1; index < call.count; index += 2) {
     if (!storeArgument(call, shardOfKey(call, index), index, index + 1, 0)) return false;
+    notifyKeyspace(call, NOTIFY_STRING, 'set', index);
   }
   return true;
 }

@@ -13,6 +13,7 @@ import { putString } from '../shard/keyspace.ts';
 import { NONE } from '../shard/layout.ts';
 import { integerOf, NOT_A_FLOAT, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
+import { isToldNew, NOTIFY_NEW, NOTIFY_STRING, notifyKeyspace } from './keyspace-events.ts';
 import { isString, peekEntry, replyNoRoom } from './lookup.ts';
 
 const OVERFLOW = 'ERR increment or decrement would overflow';
@@ -60,7 +61,7 @@ function changeBy(call: Call, increment: number): void {
     return;
   }
   const end = writeDecimal(digits, 0, sum);
-  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref)))
+  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref), 'incrby'))
     writeInteger(call.reply, sum);
 }
 
@@ -97,7 +98,8 @@ function changeByBig(call: Call, ref: number, increment: bigint): void {
     return;
   }
   const end = digits.write(sum.toString(), 'latin1');
-  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref))) writeBigInteger(reply, sum);
+  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref), 'incrby'))
+    writeBigInteger(reply, sum);
 }
 
 function incrbyfloat(call: Call): void {
@@ -121,14 +123,21 @@ function incrbyfloat(call: Call): void {
     return;
   }
   const text = Buffer.from(formatLongDouble(sum), 'latin1');
-  if (storeNumber(call, text, text.length, ref === NONE ? 0 : expiresAt(entries, ref))) {
+  if (storeNumber(call, text, text.length, ref === NONE ? 0 : expiresAt(entries, ref), 'incrbyfloat')) {
     writeBulk(reply, text, 0, text.length);
   }
 }
 
 /** Stores `text[0, end)` under the key; answers and returns false when there is no room. */
-function storeNumber(call: Call, text: Buffer, end: number, expiresAtMs: number): boolean {
+function storeNumber(
+  call: Call,
+  text: Buffer,
+  end: number,
+  expiresAtMs: number,
+  event: 'incrby' | 'incrbyfloat',
+): boolean {
   const { shard, input, spans, session } = call;
+  const isNew = isToldNew(call, shard, 1, session.database);
   const ref = putString(
     shard,
     session.database,
@@ -141,7 +150,11 @@ function storeNumber(call: Call, text: Buffer, end: number, expiresAtMs: number)
     expiresAtMs,
     call.nowMs,
   );
-  if (ref !== NONE) return true;
+  if (ref !== NONE) {
+    if (isNew) notifyKeyspace(call, NOTIFY_NEW, 'new', 1);
+    notifyKeyspace(call, NOTIFY_STRING, event, 1);
+    return true;
+  }
   replyNoRoom(call, shard, 1, end);
   return false;
 }

@@ -11,6 +11,7 @@ import { NONE } from '../shard/layout.ts';
 import { removeEntry } from '../shard/lifecycle.ts';
 import { argumentBytes, integerOf, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
+import { NOTIFY_NEW, NOTIFY_STRING, notifyKeyspace } from './keyspace-events.ts';
 import { isString, peekEntry, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
 import { storeArgument } from './strings-value.ts';
 
@@ -78,6 +79,8 @@ function setrange(call: Call): void {
   }
   const length = Math.max(before, offset + bytes);
   if (ref === NONE ? createRange(call, offset, length) : changeRange(call, ref, offset, length, 3)) {
+    if (ref === NONE) notifyKeyspace(call, NOTIFY_NEW, 'new', 1);
+    notifyKeyspace(call, NOTIFY_STRING, 'setrange', 1);
     writeInteger(reply, length);
   }
 }
@@ -124,13 +127,18 @@ function append(call: Call): void {
   const bytes = argumentBytes(call, 2);
   const ref = writeEntry(call, shard, 1);
   if (ref === NONE) {
-    if (storeArgument(call, shard, 1, 2, 0)) writeInteger(reply, bytes);
+    if (storeArgument(call, shard, 1, 2, 0)) replyAppended(call, bytes);
     return;
   }
   if (!isString(call, shard, ref)) return;
   const before = valueLength(shard.entries, ref);
   if (before + bytes > call.engine.config.protoMaxBulkLen) writeError(reply, TOO_LONG);
-  else if (changeRange(call, ref, before, before + bytes, 2)) writeInteger(reply, before + bytes);
+  else if (changeRange(call, ref, before, before + bytes, 2)) replyAppended(call, before + bytes);
+}
+
+function replyAppended(call: Call, length: number): void {
+  notifyKeyspace(call, NOTIFY_STRING, 'append', 1);
+  writeInteger(call.reply, length);
 }
 
 function strlen(call: Call): void {

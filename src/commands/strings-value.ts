@@ -10,6 +10,7 @@ import { NONE } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { argumentBytes } from './arguments.ts';
 import type { Call } from './call.ts';
+import { isToldNew, NOTIFY_NEW, notifyKeyspace } from './keyspace-events.ts';
 import { replyNoRoom } from './lookup.ts';
 
 /** Answers with the whole value of a string entry. */
@@ -31,6 +32,7 @@ export function storeArgument(
   expiresAtMs: number,
 ): boolean {
   const { input, spans, session } = call;
+  const isNew = isToldNew(call, shard, keyIndex, session.database);
   const ref = putString(
     shard,
     session.database,
@@ -43,7 +45,10 @@ export function storeArgument(
     expiresAtMs,
     call.nowMs,
   );
-  if (ref !== NONE) return true;
+  if (ref !== NONE) {
+    if (isNew) notifyKeyspace(call, NOTIFY_NEW, 'new', keyIndex);
+    return true;
+  }
   replyNoRoom(call, shard, keyIndex, argumentBytes(call, valueIndex));
   return false;
 }

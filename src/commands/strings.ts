@@ -9,6 +9,14 @@ import { expiresAt } from '../shard/entry.ts';
 import { NONE } from '../shard/layout.ts';
 import { removeEntry, setExpiry } from '../shard/lifecycle.ts';
 import type { Call, Handler } from './call.ts';
+import {
+  isToldNew,
+  NOTIFY_GENERIC,
+  NOTIFY_NEW,
+  NOTIFY_STRING,
+  notifyExpired,
+  notifyKeyspace,
+} from './keyspace-events.ts';
 import { isString, peekEntry, readEntry, writeEntry } from './lookup.ts';
 import {
   GETEX_WORDS,
@@ -54,7 +62,7 @@ function replyValue(call: Call): number {
 
 function set(call: Call): void {
   if (call.count > 3) setWithOptions(call);
-  else if (storeArgument(call, call.shard, 1, 2, 0)) writeOk(call.reply);
+  else if (storeAndTell(call, 2, 0, 0)) writeOk(call.reply);
 }
 
 function setWithOptions(call: Call): void {
@@ -64,7 +72,7 @@ function setWithOptions(call: Call): void {
   if (Number.isNaN(deadlineMs)) return;
   if ((flags & OPTION_GET) !== 0) setAndGet(call, flags, deadlineMs);
   else if (!allowsStore(call, flags)) writeNull(call.reply);
-  else if (storeUntil(call, 2, deadlineFor(call, flags, deadlineMs))) writeOk(call.reply);
+  else if (storeAndTell(call, 2, deadlineFor(call, flags, deadlineMs), deadlineMs)) writeOk(call.reply);
 }
 
 /** SET with GET: the answer is the former value whether or not the new one is stored. */
@@ -77,14 +85,14 @@ function setAndGet(call: Call, flags: number, deadlineMs: number): void {
   else replyEntryValue(reply, shard, ref);
   if ((flags & OPTION_NX) !== 0 && ref !== NONE) return;
   if ((flags & OPTION_XX) !== 0 && ref === NONE) return;
-  storeAfterReply(call, replyStart, deadlineFor(call, flags, deadlineMs));
+  storeAfterReply(call, replyStart, deadlineFor(call, flags, deadlineMs), deadlineMs);
 }
 
 /** Stores argument 2 after the former value was answered; that answer is taken back when there is no room. */
-function storeAfterReply(call: Call, replyStart: number, deadlineMs: number): void {
+function storeAfterReply(call: Call, replyStart: number, deadlineMs: number, givenMs: number): void {
   const { reply } = call;
   const replyEnd = reply.length;
-  if (storeUntil(call, 2, deadlineMs)) return;
+  if (storeAndTell(call, 2, deadlineMs, givenMs)) return;
   reply.bytes.copyWithin(replyStart, replyEnd, reply.length);
   reply.length -= replyEnd - replyStart;
 }
@@ -103,26 +111,37 @@ function deadlineFor(call: Call, flags: number, deadlineMs: number): number {
   return ref === NONE ? 0 : expiresAt(call.shard.entries, ref);
 }
 
-/** Stores the value; one whose time has passed already leaves no key, which is all that anyone could see of it. */
-function storeUntil(call: Call, valueIndex: number, deadlineMs: number): boolean {
-  const { shard } = call;
-  if (deadlineMs === 0 || deadlineMs >= call.nowMs) {
-    return storeArgument(call, shard, 1, valueIndex, deadlineMs);
-  }
+/**
+ * Stores the value; one whose time has passed already leaves no key, which is all that anyone could see of it. `givenMs` is the
+ * deadline that the client gave, 0 for none: what the key had before is no news.
+ */
+function storeAndTell(call: Call, valueIndex: number, deadlineMs: number, givenMs: number): boolean {
+  const isPast = deadlineMs !== 0 && deadlineMs < call.nowMs;
+  if (isPast) dropPast(call);
+  else if (!storeArgument(call, call.shard, 1, valueIndex, deadlineMs)) return false;
+  notifyKeyspace(call, NOTIFY_STRING, 'set', 1);
+  if (givenMs !== 0) notifyKeyspace(call, NOTIFY_GENERIC, 'expire', 1);
+  if (isPast) notifyExpired(call, 1);
+  return true;
+}
+
+/** The key as if it had been there, and had expired at once. */
+function dropPast(call: Call): void {
+  const { shard, session } = call;
+  if (isToldNew(call, shard, 1, session.database)) notifyKeyspace(call, NOTIFY_NEW, 'new', 1);
   const ref = peekEntry(call, shard, 1);
   if (ref !== NONE) removeEntry(shard, ref);
-  return true;
 }
 
 function setnx(call: Call): void {
   if (writeEntry(call, call.shard, 1) !== NONE) writeInteger(call.reply, 0);
-  else if (storeArgument(call, call.shard, 1, 2, 0)) writeInteger(call.reply, 1);
+  else if (storeAndTell(call, 2, 0, 0)) writeInteger(call.reply, 1);
 }
 
 /** SETEX and PSETEX: key, time, value. */
 function setForTime(call: Call, unitMs: number): void {
   const deadlineMs = readDeadlineArgument(call, 2, unitMs, call.nowMs);
-  if (!Number.isNaN(deadlineMs) && storeArgument(call, call.shard, 1, 3, deadlineMs)) writeOk(call.reply);
+  if (!Number.isNaN(deadlineMs) && storeAndTell(call, 3, deadlineMs, deadlineMs)) writeOk(call.reply);
 }
 
 function getset(call: Call): void {
@@ -131,7 +150,9 @@ function getset(call: Call): void {
 
 function getdel(call: Call): void {
   const ref = replyValue(call);
-  if (ref !== NONE) removeEntry(call.shard, ref);
+  if (ref === NONE) return;
+  removeEntry(call.shard, ref);
+  notifyKeyspace(call, NOTIFY_GENERIC, 'del', 1);
 }
 
 function getex(call: Call): void {
@@ -148,7 +169,14 @@ function getex(call: Call): void {
   if (Number.isNaN(deadlineMs)) return;
   replyEntryValue(reply, shard, ref);
   // Unlike SET, a moment that is just now counts as past.
-  if ((flags & OPTION_MOMENTS) !== 0 && deadlineMs <= call.nowMs) removeEntry(shard, ref);
-  else if (timeIndex !== 0) setExpiry(shard, ref, deadlineMs);
-  else if ((flags & OPTION_PERSIST) !== 0 && expiresAt(shard.entries, ref) !== 0) setExpiry(shard, ref, 0);
+  if ((flags & OPTION_MOMENTS) !== 0 && deadlineMs <= call.nowMs) {
+    removeEntry(shard, ref);
+    notifyKeyspace(call, NOTIFY_GENERIC, 'del', 1);
+  } else if (timeIndex !== 0) {
+    setExpiry(shard, ref, deadlineMs);
+    notifyKeyspace(call, NOTIFY_GENERIC, 'expire', 1);
+  } else if ((flags & OPTION_PERSIST) !== 0 && expiresAt(shard.entries, ref) !== 0) {
+    setExpiry(shard, ref, 0);
+    notifyKeyspace(call, NOTIFY_GENERIC, 'persist', 1);
+  }
 }

@@ -49,6 +49,8 @@ export type Timing = {
   pieceStart: number;
   startMs: number;
   isTimed: boolean;
+  /** The latest reading of the clock between commands. */
+  lastMs: number;
   /** Small reads until one is timed. */
   untimedLeft: number;
   readonly delays: Delays;
@@ -66,6 +68,7 @@ export function createTiming(latencies: Float64Array, monotonicMs: () => number)
     pieceStart: 0,
     startMs: 0,
     isTimed: false,
+    lastMs: 0,
     untimedLeft: 0,
     delays: { sinceMs: 0 },
     timesEach: false,
@@ -151,6 +154,26 @@ export function endStretch(engine: Engine): void {
 }
 
 /**
+ * A command that is timed alone begins to execute others, which are timed as well; it takes as long as all of them. Returns what
+ * `endInside` is to be given.
+ */
+export function beginInside(engine: Engine): number {
+  const { timing } = engine;
+  const { startMs } = timing;
+  closeStretch(engine, timing.monotonicMs());
+  return startMs;
+}
+
+/** The last of the others has run, and `call` is still about it. */
+export function endInside(call: Call, startMs: number): void {
+  const { timing } = call.engine;
+  const nowMs = timing.monotonicMs();
+  if (timing.length > timing.pieceStart && timing.ids[timing.length - 1] !== REFUSED) noteSlow(call, nowMs);
+  closeStretch(call.engine, nowMs);
+  timing.startMs = startMs;
+}
+
+/**
  * Wraps a reply that comes later, so that its command is counted with it. `isTimed`: with all the time until then, not only
  * with what it took to begin. For commands that are timed alone.
  */
@@ -175,6 +198,7 @@ export function countWhenAnswered(call: Call, deferred: Deferred, isTimed: boole
 function beginPiece(timing: Timing, nowMs: number): void {
   timing.pieceStart = timing.length;
   timing.startMs = nowMs;
+  timing.lastMs = nowMs;
   timing.isTimed = true;
 }
 

@@ -15,7 +15,7 @@ type Read = { argument: string; next: number };
 /** The arguments of a line; undefined where quotes do not close, or close in the middle of a word. */
 export function splitArguments(line: string): string[] | undefined {
   // Escapes such as \xc3 stand for bytes, so the line is read as bytes and becomes text again argument by argument.
-  const bytes = Buffer.from(line, 'utf8').toString('latin1');
+  const bytes = textToBytes(line);
   const found: string[] = [];
   let at = 0;
   for (;;) {
@@ -23,7 +23,7 @@ export function splitArguments(line: string): string[] | undefined {
     if (at >= bytes.length) return found;
     const read = readArgument(bytes, at);
     if (read === undefined) return undefined;
-    found.push(Buffer.from(read.argument, 'latin1').toString('utf8'));
+    found.push(bytesToText(read.argument));
     at = read.next;
   }
 }
@@ -38,6 +38,15 @@ export function quoteBytes(bytes: Uint8Array): string {
   let quoted = '"';
   for (const byte of bytes) quoted += quotedByte(byte);
   return `${quoted}"`;
+}
+
+/** A text of one character per byte, as UTF-8; and the other way round. */
+export function bytesToText(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
+
+export function textToBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function readArgument(bytes: string, start: number): Read | undefined {

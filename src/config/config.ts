@@ -33,6 +33,8 @@ type ConfigFields = { -readonly [Row in TypedDirective as CamelCase<Row['name']>
 export type Config = ConfigFields & {
   /** Absolute path of the configuration file; undefined where the server was started without one. */
   configFile: string | undefined;
+  /** What `user` lines declare, in their order. */
+  userSettings: readonly UserSetting[];
   /** Bytes that the shards reserved at start: the most that `maxmemory` can become. */
   maxmemoryReserved: number;
   /** The canonical text of every directive, as CONFIG GET answers it, under its primary name. */
@@ -40,6 +42,9 @@ export type Config = ConfigFields & {
   /** The canonical text that every directive has when nobody sets it. */
   defaultTexts: Record<string, string>;
 };
+
+/** A `user` line: its words behind `user`, in UTF-8, and where it stands. */
+export type UserSetting = { readonly place: string; readonly words: readonly string[] };
 
 /** A change that was checked: primary name and canonical text. */
 export type Change = [name: string, text: string];
@@ -51,8 +56,10 @@ export function createConfig(
   texts: Record<string, string>,
   defaultTexts: Record<string, string>,
   configFile: string | undefined,
+  userSettings: readonly UserSetting[] = [],
 ): Config {
-  const blank = { configFile, maxmemoryReserved: Number(texts.maxmemory), texts: {}, defaultTexts };
+  const maxmemoryReserved = Number(texts.maxmemory);
+  const blank = { configFile, userSettings, maxmemoryReserved, texts: {}, defaultTexts };
   // The loop below fills in every other field: one for each typed directive.
   const config = blank as unknown as Config;
   applyDirectives(

@@ -1,5 +1,5 @@
 /** The directives of threads, memory, eviction and expiry, as data. Any thread. */
-import { type Directive, INT_MAX, UINT64_MAX } from './directive.ts';
+import { type Directive, INT_MAX, INT64_MAX, UINT64_MAX } from './directive.ts';
 import { DATABASES_MAX, WORKERS_MAX } from './limits.ts';
 
 export const MEMORY_DIRECTIVES = [
@@ -50,11 +50,12 @@ export const MEMORY_DIRECTIVES = [
       'allkeys-lru',
       'allkeys-lfu',
       'allkeys-random',
+      'allkeys-s3fifo',
       'noeviction',
     ],
     mutable: true,
     effect: 'live',
-    doc: 'Which keys make room when `maxmemory` or `maxkeys` is reached. The lru policies are exact in each shard.',
+    doc: 'Which keys make room when `maxmemory` or `maxkeys` is reached. The lru policies are exact in each shard; `allkeys-s3fifo` (redis-server has none such) keeps more of what is read again, also while much is read once.',
   },
   {
     name: 'lfu-log-factor',
@@ -75,6 +76,16 @@ export const MEMORY_DIRECTIVES = [
     mutable: true,
     effect: 'live',
     doc: 'Minutes after which the counter of the lfu policies falls by one.',
+  },
+  {
+    name: 'tracking-table-max-keys',
+    type: 'int',
+    default: '1000000',
+    min: 0,
+    max: INT64_MAX,
+    mutable: true,
+    effect: 'live',
+    doc: 'Most keys that are remembered for clients that keep values (CLIENT TRACKING), over all workers. 0: no such bound.',
   },
   {
     name: 'databases',

@@ -119,7 +119,7 @@ export const NETWORK_DIRECTIVES = [
     default: '',
     mutable: true,
     effect: 'live',
-    doc: 'Password that clients must give with AUTH or HELLO. Empty: none.',
+    doc: 'Password of the user `default`, which clients must give with AUTH or HELLO. Empty: none. A `user default` line wins.',
   },
   {
     name: 'proto-max-bulk-len',
@@ -140,6 +140,16 @@ export const NETWORK_DIRECTIVES = [
     mutable: true,
     effect: 'live',
     doc: 'Bytes of incomplete requests that one client may have waiting before it is closed.',
+  },
+  {
+    name: 'maxmemory-clients',
+    type: 'memory-or-percent',
+    default: '0',
+    min: -100,
+    max: INT64_MAX,
+    mutable: true,
+    effect: 'live',
+    doc: 'Bytes that all clients together may keep (unread replies, unexecuted requests, transactions), or a share of `maxmemory`; the largest clients are closed above it, but for those with CLIENT NO-EVICT. 0: no limit. Never less than 128kb.',
   },
   {
     name: 'client-output-buffer-limit',

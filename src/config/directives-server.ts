@@ -3,6 +3,33 @@ import { type Directive, INT64_MAX } from './directive.ts';
 
 export const SERVER_DIRECTIVES = [
   {
+    name: 'aclfile',
+    type: 'string',
+    default: '',
+    mutable: false,
+    effect: 'start',
+    doc: 'File that declares the users, below `dir` unless it is absolute; ACL LOAD and ACL SAVE read and write it. Empty: `user` lines of the configuration declare them.',
+  },
+  {
+    name: 'acl-pubsub-default',
+    type: 'enum',
+    default: 'resetchannels',
+    values: ['allchannels', 'resetchannels'],
+    mutable: true,
+    effect: 'live',
+    doc: 'Channels of users that are made from now on, before their own rules.',
+  },
+  {
+    name: 'acllog-max-len',
+    type: 'int',
+    default: '128',
+    min: 0,
+    max: INT64_MAX,
+    mutable: true,
+    effect: 'live',
+    doc: 'Entries of the ACL log; at most 4096 of each thread.',
+  },
+  {
     name: 'loglevel',
     type: 'enum',
     default: 'notice',
@@ -121,7 +148,7 @@ export const SERVER_DIRECTIVES = [
     type: 'key-events',
     default: '',
     mutable: true,
-    effect: 'stored',
-    doc: 'Classes of events that are published for keys. Takes effect with publish and subscribe.',
+    effect: 'live',
+    doc: 'Classes of events that are published for keys: K and E for the channels, then letters as redis-server has them.',
   },
 ] as const satisfies readonly Directive[];

@@ -76,39 +76,21 @@ const CLUSTER = theme('Cluster of redis-server.', [
   choice('cluster-preferred-endpoint-type', 'ip', ['ip', 'hostname', 'unknown-endpoint']),
 ]);
 
-const TLS = theme('TLS of redis-server: connections are not encrypted.', [
-  int('tls-port', '0', 0, PORT_MAX),
-  int('tls-session-cache-size', '20480', 0, INT_MAX),
-  int('tls-session-cache-timeout', '300', 0, INT_MAX),
-  bool('tls-cluster', 'no'),
-  bool('tls-replication', 'no'),
-  choice('tls-auth-clients', 'yes', ['no', 'yes', 'optional']),
-  bool('tls-prefer-server-ciphers', 'no'),
-  bool('tls-session-caching', 'yes'),
-  string('tls-cert-file', ''),
-  string('tls-key-file', ''),
-  string('tls-key-file-pass', ''),
-  string('tls-client-cert-file', ''),
-  string('tls-client-key-file', ''),
-  string('tls-client-key-file-pass', ''),
-  string('tls-dh-params-file', ''),
-  string('tls-ca-cert-file', ''),
-  string('tls-ca-cert-dir', ''),
-  string('tls-protocols', ''),
-  string('tls-ciphers', ''),
-  string('tls-ciphersuites', ''),
-]);
+const TLS = theme(
+  'TLS of redis-server that has no meaning here: towards other servers, and memory for sessions.',
+  [
+    int('tls-session-cache-size', '20480', 0, INT_MAX),
+    bool('tls-cluster', 'no'),
+    bool('tls-replication', 'no'),
+    string('tls-client-cert-file', ''),
+    string('tls-client-key-file', ''),
+    string('tls-client-key-file-pass', ''),
+  ],
+);
 
 const MEMORY_AND_HOUSEKEEPING = theme('Memory and housekeeping of redis-server.', [
   int('maxmemory-samples', '5', 1, INT_MAX),
   int('maxmemory-eviction-tenacity', '10', 0, 100),
-  {
-    name: 'maxmemory-clients',
-    type: 'memory-or-percent',
-    default: '0',
-    min: -100,
-    max: INT64_MAX,
-  },
   bool('lazyfree-lazy-eviction', 'no'),
   bool('lazyfree-lazy-expire', 'no'),
   bool('lazyfree-lazy-server-del', 'no'),
@@ -124,7 +106,6 @@ const MEMORY_AND_HOUSEKEEPING = theme('Memory and housekeeping of redis-server.'
   int('active-defrag-cycle-max', '25', 1, 99),
   int('active-defrag-max-scan-fields', '1000', 1, INT64_MAX),
   bool('jemalloc-bg-thread', 'yes'),
-  int('tracking-table-max-keys', '1000000', 0, INT64_MAX),
   bool('disable-thp', 'yes', { mutable: false }),
 ]);
 
@@ -178,11 +159,8 @@ const PROCESS = theme('Process, threads and system log of redis-server.', [
   { name: 'shutdown-on-sigterm', type: 'flags', default: 'default', values: SHUTDOWN_FLAGS },
 ]);
 
-const INSPECTION_AND_ACCESS = theme('Inspection, scripts and access lists of redis-server.', [
+const INSPECTION = theme('Inspection and scripts of redis-server.', [
   int('busy-reply-threshold', '5000', 0, INT64_MAX, { alias: 'lua-time-limit' }),
-  string('aclfile', '', { mutable: false }),
-  choice('acl-pubsub-default', 'resetchannels', ['allchannels', 'resetchannels']),
-  int('acllog-max-len', '128', 0, INT64_MAX),
   choice('enable-module-command', 'no', ['no', 'yes', 'local'], { mutable: false }),
 ]);
 
@@ -194,7 +172,7 @@ export const STORED_DIRECTIVES: readonly Directive[] = [
   ...CLUSTER,
   ...TLS,
   ...PROCESS,
-  ...INSPECTION_AND_ACCESS,
+  ...INSPECTION,
 ];
 
 function theme(doc: string, rows: readonly Row[]): readonly Directive[] {

@@ -10,6 +10,7 @@ import { MEMORY_DIRECTIVES } from './directives-memory.ts';
 import { NETWORK_DIRECTIVES } from './directives-network.ts';
 import { SERVER_DIRECTIVES } from './directives-server.ts';
 import { STORED_DIRECTIVES } from './directives-stored.ts';
+import { TLS_DIRECTIVES } from './directives-tls.ts';
 
 export const ENVIRONMENT_PREFIX = 'DISTCACHE_';
 
@@ -23,6 +24,7 @@ export const DEPRECATED_NAMES: readonly string[] = [
 /** The directives that have a typed field in Config. */
 export const TYPED_DIRECTIVES = [
   ...NETWORK_DIRECTIVES,
+  ...TLS_DIRECTIVES,
   ...MEMORY_DIRECTIVES,
   ...DURABILITY_DIRECTIVES,
   ...SERVER_DIRECTIVES,

@@ -27,27 +27,37 @@ export function currentSurroundings(): Surroundings {
 
 /**
  * Rewrites the file at `path` for CONFIG REWRITE: written aside, synced, renamed into place, folder synced. Resolves
- * to what went wrong in words (the old file is then untouched), or undefined.
+ * to what went wrong in words (the old file is then untouched), or undefined. `userLines` declare the users.
  */
-export async function rewriteConfigOnDisk(path: string, config: Config): Promise<string | undefined> {
+export async function rewriteConfigOnDisk(
+  path: string,
+  config: Config,
+  userLines: readonly string[],
+): Promise<string | undefined> {
   try {
     // A link stays a link: the file that it names is replaced.
     const target = await realpath(path).catch(() => path);
     const old = await readExisting(target);
-    await replaceFile(target, rewriteConfigFile(old.text, config), old.mode);
+    await replaceFile(target, rewriteConfigFile(old.text, config, userLines), old.mode);
     return undefined;
   } catch (error) {
-    return `Rewriting config file: ${systemErrorText(error)}`;
+    return `Rewriting config file: ${fileErrorText(error)}`;
   }
 }
 
-async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+/** Replaces a file whole or not at all: written aside, synced, renamed into place, folder synced. Rejects with why not. */
+export async function replaceFile(
+  path: string,
+  text: string,
+  mode: number,
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): Promise<void> {
   const aside = `${path}.${process.pid}.tmp`;
   try {
     const file = await open(aside, 'w', mode);
     try {
       await file.chmod(mode);
-      await file.writeFile(text);
+      await file.writeFile(text, encoding);
       await file.sync();
     } finally {
       await file.close();
@@ -84,7 +94,7 @@ function readConfigText(path: string): string {
     if (statSync(path).size > CONFIG_FILE_BYTES_MAX) throw new Error('the file is too large');
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(systemErrorText(error));
+    throw new Error(fileErrorText(error));
   }
 }
 
@@ -96,7 +106,8 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function systemErrorText(error: unknown): string {
+/** What went wrong, in the words of the system. */
+export function fileErrorText(error: unknown): string {
   if (isSystemError(error) && error.errno !== undefined) return getSystemErrorMessage(error.errno);
   return error instanceof Error ? error.message : String(error);
 }

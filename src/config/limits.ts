@@ -38,6 +38,9 @@ export const LOCK_NAP_MS = 20;
 /** Entries that one slice of housekeeping removes under the lock: some 100 us. */
 export const HOUSEKEEPING_SLICE_ENTRIES = 256;
 
+/** Entries with hits that one eviction of `allkeys-s3fifo` puts back into the main queue, some 50 ns each, before it takes one all the same. */
+export const FIFO_STEPS_MAX = 32;
+
 /** A worker's rehearsal: the keys that it puts and expires in all, and in one step between two turns. */
 export const REHEARSAL_KEYS = 30_000;
 export const REHEARSAL_STEP_KEYS = 512;
@@ -53,6 +56,14 @@ export const WALK_SLICE_BYTES = 256 * KIB;
 export const WALK_TURN_ENTRIES = 2048;
 export const WALK_CHUNK_BYTES = 64 * KIB;
 
+/**
+ * DEL, UNLINK, EXISTS and TOUCH of more arguments than this run in slices: keys in one hold of the locks, some 300 us; and how
+ * long a turn has for them.
+ */
+export const SLICED_KEYS_MIN = 1024;
+export const SLICE_KEYS = 512;
+export const SLICED_TURN_MS = 1;
+
 /** RANDOMKEY: looks that may find only expired keys, which each removes by the slice, before it answers that there is none. */
 export const RANDOM_KEY_ROUNDS_MAX = 100;
 
@@ -63,7 +74,8 @@ export const QUERY_BUFFER_BYTES_MAX = 1 * GIB;
 
 /** Of an argument's announced length, what is made room for before it is there; and the largest buffer kept for reuse. */
 export const QUERY_BUFFER_ANNOUNCED_BYTES_MAX = 32 * MIB;
-export const QUERY_BUFFER_KEPT_BYTES_MAX = 1 * MIB;
+export const QUERY_BUFFERS_KEPT_BYTES_MAX = 16 * MIB;
+export const QUERY_BUFFERS_KEPT_MAX = 64;
 
 /** Requests, as redis-server bounds them. */
 export const REQUEST_LINE_BYTES_MAX = 64 * KIB;
@@ -72,9 +84,25 @@ export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * KIB;
 export const BULK_BYTES_MIN = 1 * MIB;
 
-/** One connection's share of a turn: more requests, or requests after so much of replies, wait for the next one. */
+/**
+ * What a client may have queued in MULTI, as `client-query-buffer-limit` counts it; what a queued command costs besides its arguments;
+ * queues that are kept for the next ones, and how large each may be. What the records of one transaction may come to.
+ */
+export const TRANSACTION_BYTES_MAX = 1 * GIB;
+export const QUEUED_COMMAND_OVERHEAD_BYTES = 16;
+export const TRANSACTIONS_KEPT_MAX = 64;
+export const TRANSACTION_BYTES_KEPT_MAX = 16 * KIB;
+export const TRANSACTION_LOG_BYTES_MAX = 1 * GIB;
+
+/** The keys that one client may watch: their bytes, with what each costs besides; and how many CLIENT LIST looks at. */
+export const WATCHED_BYTES_MAX = 64 * MIB;
+export const WATCHED_KEY_OVERHEAD_BYTES = 512;
+export const WATCHES_SHOWN_MAX = 64;
+
+/** One connection's share of a turn: more requests, or requests after so much of replies or time, wait for the next one. */
 export const TURN_INPUT_BYTES_MAX = 256 * KIB;
 export const TURN_OUTPUT_BYTES_MAX = 1 * MIB;
+export const TURN_SHARE_MS = 2;
 
 /**
  * Fast commands that are timed together, and what makes a command one that is timed alone: more arguments, or more bytes of
@@ -105,10 +133,60 @@ export const MONITOR_BUFFER_KEPT_BYTES_MAX = 1 * MIB;
 export const MONITOR_AHEAD_BYTES_MAX = 16 * MIB;
 export const MONITOR_UNREAD_BYTES_MAX = 64 * MIB;
 
+/** What has happened to keys and has not been told yet, on one thread; and the memory for it that is kept. */
+export const KEY_EVENTS_BYTES_MAX = 64 * MIB;
+export const KEY_EVENTS_BYTES_KEPT_MAX = 1 * MIB;
+export const TOLD_BYTES_KEPT_MAX = 64 * KIB;
+
+/**
+ * Messages between clients: what a name costs a subscriber besides its bytes, and all of one client's names together; names in
+ * one message between threads; messages that are sent to another thread at once, in the middle of a turn; those on their way
+ * to it from which on whoever publishes to it waits; and from which on its subscribers are closed.
+ */
+export const SUBSCRIPTION_OVERHEAD_BYTES = 128;
+export const SUBSCRIPTION_BYTES_MAX = 64 * MIB;
+export const BUS_NAMES_MAX = 4096;
+export const PUBSUB_BATCH_BYTES_MAX = 256 * KIB;
+export const PUBSUB_CALM_BYTES = 1 * MIB;
+export const PUBSUB_AHEAD_BYTES_MAX = 32 * MIB;
+
+/**
+ * Client-side caching: buckets of the filter that says which workers track which keys; what one worker tracks at the most,
+ * whatever `tracking-table-max-keys` says (pairs of a key and a client; bytes of keys), and how many keys it forgets at a
+ * time; prefixes of all clients, of one, and the longest; keys for them that are told at once, in the middle of a turn; and
+ * bytes of keys that go to another thread at once, and that may be on their way there before it hears that all keys are invalid.
+ */
+export const TRACKING_BUCKETS = 2 ** 20;
+export const TRACKING_ITEMS_MAX = 16 * 1024 * 1024;
+export const TRACKING_TABLE_BYTES_MAX = 256 * MIB;
+export const TRACKING_TRIMMED_PER_SLICE = 1024;
+export const TRACKING_PREFIXES_MAX = 16 * 1024;
+export const TRACKING_PREFIXES_PER_CLIENT_MAX = 256;
+export const TRACKING_PREFIX_BYTES_MAX = 256;
+export const TRACKING_KEYS_DUE_MAX = 64 * 1024;
+export const TRACKING_BATCH_BYTES_MAX = 256 * KIB;
+export const TRACKING_AHEAD_BYTES_MAX = 16 * MIB;
+
+/**
+ * TLS: one file of it, and the files of a folder of authorities; handshakes that a worker has begun or put off (some
+ * 240 KiB each), of which the oldest goes when another comes; how many it begins in one turn, since each takes it about a millisecond; how long one may
+ * take; and how often it is looked for those that take longer.
+ */
+export const TLS_FILE_BYTES_MAX = 1 * MIB;
+export const TLS_CA_FILES_MAX = 1024;
+export const TLS_HANDSHAKES_MAX = 256;
+export const TLS_HANDSHAKES_PER_TURN = 2;
+export const TLS_HANDSHAKE_MS_MAX = 10_000;
+export const TLS_HANDSHAKE_CHECK_MS = 1_000;
+
 /** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
 export const HOUSEKEEPING_MS = 5;
 export const HOUSEKEEPING_BURST_MS = 1;
 export const CONNECTION_CHECK_MS = 1_000;
+
+/** How often a worker looks at what its clients keep, while `maxmemory-clients` says how much; and the least that counts for. */
+export const CLIENT_MEMORY_CHECK_MS = 100;
+export const MAXMEMORY_CLIENTS_BYTES_MIN = 128 * KIB;
 
 /** Threads: how long one waits for the reply of another, and how long all workers may take to start. */
 export const BUS_REPLY_MS_MAX = 5_000;
@@ -201,6 +279,10 @@ export const SLOW_LOG_ENTRIES_MAX = 128 * KIB;
 export const SLOW_LOG_ARGUMENTS_MAX = 32;
 export const SLOW_LOG_ARGUMENT_BYTES_MAX = 128;
 export const LATENCY_SAMPLES_MAX = 160;
+
+/** The ACL log: entries of a thread, whatever `acllog-max-len` says; and what is kept of a key, a channel or a name. */
+export const ACL_LOG_ENTRIES_MAX = 4 * KIB;
+export const ACL_LOG_TEXT_BYTES_MAX = 1 * KIB;
 
 /**
  * Reading logs: one read of a segment, the least of it, and what all streams together may have in memory; distinct keys that a
@@ -346,6 +428,11 @@ assert(
   JOURNAL_SOFT_BYTES < JOURNAL_EVICTION_BYTES_MAX && JOURNAL_EVICTION_BYTES_MAX < JOURNAL_MARGIN_BYTES,
   'a command may evict before its journal is drained, and its own records find room behind',
 );
+assert(
+  TRANSACTION_LOG_BYTES_MAX <= LOG_BLOCK_BYTES_MAX / 2,
+  'the records of a transaction fit into one block',
+);
+assert(TRANSACTION_BYTES_MAX <= QUERY_BUFFER_BYTES_MAX, 'what is queued is part of what is unexecuted');
 assert(LOG_BLOCK_BYTES_START <= LOG_BLOCK_BYTES_KEPT_MAX, 'the block memory of the start is kept');
 assert(LOG_BLOCK_BYTES_MAX < 2 ** 32, 'the length of a block is a 32-bit number');
 assert(LOG_SEGMENT_PREPARE_BYTES < LOG_SEGMENT_BYTES_MAX, 'a next segment is asked for before it is needed');

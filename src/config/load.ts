@@ -52,13 +52,19 @@ export function loadConfig(
   const settings = configFile === undefined ? [] : readConfigFile(configFile, surroundings);
   settings.push(...readEnvironment(environment), ...flags.settings);
 
-  const assigned = assignSettings(settings, surroundings.workingFolder);
+  const directives = settings.filter((setting) => !declaresUser(setting));
+  const assigned = assignSettings(directives, surroundings.workingFolder);
   const defaultTexts = allDefaultTexts(assigned, surroundings);
   const texts = { ...defaultTexts };
   for (const [name, { text }] of assigned) texts[name] = text;
-  const config = createConfig(texts, defaultTexts, configFile);
+  const config = createConfig(texts, defaultTexts, configFile, settings.filter(declaresUser));
   checkRelations(config, assigned);
   return { kind: 'run', config, notices: storedNotices(config, assigned) };
+}
+
+/** Users are no directive: each line is one of them, and only the commands' side can read their rules. */
+function declaresUser({ name }: Setting): boolean {
+  return name.toLowerCase() === 'user';
 }
 
 /** The last setting of a directive wins; `save` adds up within one source, and output limits always merge. */

@@ -108,7 +108,10 @@ export function parseKeyEvents(text: string): Parsed {
     }
   }
   const all = letters.has('A') || [...ALL_KEY_EVENTS].every((letter) => letters.has(letter));
-  const classes = all ? 'A' : [...`${ALL_KEY_EVENTS}n`].filter((letter) => letters.has(letter)).join('');
+  // redis-server tells of new keys where A and n are asked for, but its text forgets the n. This text is all there is.
+  const classes = [...(all ? 'An' : `${ALL_KEY_EVENTS}n`)]
+    .filter((letter) => letter === 'A' || letters.has(letter))
+    .join('');
   return { text: classes + [...FURTHER_KEY_EVENTS].filter((letter) => letters.has(letter)).join('') };
 }
 

@@ -43,7 +43,7 @@ const START_LSN_AT = 48;
 const CREATED_AT = 56;
 const RING_AT = 64;
 
-/** What the 24-bit clocks of the entries are: seconds of the last use, or minutes and a use counter. */
+/** What the 24-bit clocks of the entries are: seconds of the last use (for S3-FIFO with hits in the lowest bits), or minutes and a use counter. */
 export const CLOCKS_SECONDS = 0;
 export const CLOCKS_USES = 1;
 

@@ -31,7 +31,22 @@ export const INTERNAL_ERRORS = 12;
 export const TURNS = 13;
 export const READS = 14;
 export const WRITES = 15;
-const COUNTER_COUNT = 16;
+export const TLS_HANDSHAKES = 16;
+export const TLS_HANDSHAKES_FAILED = 17;
+/** A gauge: handshakes that the thread has begun or put off. */
+export const TLS_HANDSHAKES_OPEN = 18;
+export const CLIENTS_EVICTED = 19;
+/** Gauges: clients of the thread that track keys, the keys that they track, and pairs of both. */
+export const TRACKING_CLIENTS = 20;
+export const TRACKED_KEYS = 21;
+export const TRACKED_ITEMS = 22;
+/** A gauge: clients that wait. */
+export const CLIENTS_BLOCKED = 23;
+/** Gauges: bytes that the thread's clients keep; and the most of one client's input, and of its output, at the latest look. */
+export const CLIENTS_BYTES = 24;
+export const CLIENT_INPUT_BYTES_MAX = 25;
+export const CLIENT_OUTPUT_BYTES_MAX = 26;
+const COUNTER_COUNT = 27;
 
 /** What is counted of command `id` lies in the words `COMMAND_CALLS + id` and so on, for ids below `COMMANDS_MAX`. */
 export const COMMANDS_MAX = 512;
@@ -185,6 +200,94 @@ export const COUNTER_METRICS = [
     type: 'counter',
     unit: '',
     help: 'Writes to client sockets.',
+  },
+  {
+    index: TLS_HANDSHAKES,
+    field: 'tlsHandshakes',
+    name: 'distcache_tls_handshakes_total',
+    type: 'counter',
+    unit: '',
+    help: 'Handshakes of TLS that succeeded.',
+  },
+  {
+    index: TLS_HANDSHAKES_FAILED,
+    field: 'tlsHandshakesFailed',
+    name: 'distcache_tls_handshakes_failed_total',
+    type: 'counter',
+    unit: '',
+    help: 'Handshakes of TLS that failed, took too long, or made way for others.',
+  },
+  {
+    index: TLS_HANDSHAKES_OPEN,
+    field: 'tlsHandshakesOpen',
+    name: 'distcache_tls_handshakes_open',
+    type: 'gauge',
+    unit: '',
+    help: 'Handshakes of TLS that go on now.',
+  },
+  {
+    index: CLIENTS_EVICTED,
+    field: 'clientsEvicted',
+    name: 'distcache_clients_evicted_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections closed because all clients together were over maxmemory-clients.',
+  },
+  {
+    index: TRACKING_CLIENTS,
+    field: 'trackingClients',
+    name: 'distcache_tracking_clients',
+    type: 'gauge',
+    unit: '',
+    help: 'Clients that keep values and hear when their keys change.',
+  },
+  {
+    index: TRACKED_KEYS,
+    field: 'trackedKeys',
+    name: 'distcache_tracked_keys',
+    type: 'gauge',
+    unit: '',
+    help: 'Keys that those clients have read and may keep, counted for each thread that serves some of them.',
+  },
+  {
+    index: TRACKED_ITEMS,
+    field: 'trackedItems',
+    name: 'distcache_tracked_items',
+    type: 'gauge',
+    unit: '',
+    help: 'Pairs of such a key and a client that may keep it.',
+  },
+  {
+    index: CLIENTS_BLOCKED,
+    field: 'clientsBlocked',
+    name: 'distcache_clients_blocked',
+    type: 'gauge',
+    unit: '',
+    help: 'Clients whose commands wait for the end of CLIENT PAUSE.',
+  },
+  {
+    index: CLIENTS_BYTES,
+    field: 'clientsBytes',
+    name: 'distcache_clients_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of unexecuted requests, unread replies and transactions that clients keep.',
+  },
+  {
+    index: CLIENT_INPUT_BYTES_MAX,
+    field: 'clientInputBytesMax',
+    name: 'distcache_client_input_bytes_max',
+    type: 'gauge',
+    unit: '',
+    help: 'The largest buffer of requests of one client, in bytes.',
+  },
+  {
+    index: CLIENT_OUTPUT_BYTES_MAX,
+    field: 'clientOutputBytesMax',
+    name: 'distcache_client_output_bytes_max',
+    type: 'gauge',
+    unit: '',
+    help: 'The most unread replies of one client, in bytes.',
   },
 ] as const satisfies readonly (Metric & { index: number; field: string })[];
 

@@ -7,6 +7,7 @@
 import { spannedCells, usedCells } from '../shard/arena.ts';
 import { expiringCount, keyCount } from '../shard/databases.ts';
 import { usedBytes } from '../shard/eviction.ts';
+import { ghostCells } from '../shard/ghosts.ts';
 import { pendingBytes } from '../shard/journal.ts';
 import {
   CELL_BYTES,
@@ -73,7 +74,7 @@ const EVICTED_IDLE: PowerHistogram = {
 
 export function readShard(shard: Shard): ShardReading {
   const { control, numbers, entries, groups } = shard;
-  const arenaBytes = (spannedCells(entries) + spannedCells(groups)) * CELL_BYTES;
+  const arenaBytes = (spannedCells(entries) + spannedCells(groups) + ghostCells(shard)) * CELL_BYTES;
   const used = usedBytes(shard);
   return {
     index: shard.index,
@@ -82,7 +83,7 @@ export function readShard(shard: Shard): ShardReading {
     doomed: control[KEYS_DOOMED],
     usedBytes: used,
     limitBytes: numbers[LIMIT_BYTES],
-    indexBytes: usedCells(groups) * CELL_BYTES,
+    indexBytes: (usedCells(groups) + ghostCells(shard)) * CELL_BYTES,
     arenaBytes,
     freeBlocksBytes: Math.max(0, arenaBytes - used),
     fragmentation: fragmentationOf(arenaBytes, used),

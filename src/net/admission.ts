@@ -23,18 +23,35 @@ export const PROTECTED_MODE_DENIAL =
 /** These two and no other address of 127.0.0.0/8, as with redis-server. */
 const LOOPBACK_ADDRESSES: ReadonlySet<string | undefined> = new Set(['127.0.0.1', '::1']);
 
-type AdmissionSettings = Pick<Config, 'maxclients' | 'protectedMode' | 'requirepass'>;
+type AdmissionSettings = Pick<Config, 'maxclients' | 'protectedMode'>;
 
 /**
  * What to answer a connection that may not come in, or undefined. `openConnections` does not count it yet;
- * `peerAddress` is undefined for a peer that is gone already.
+ * `peerAddress` is undefined for a peer that is gone already. `hasPassword`: the default user has one.
  */
 export function refusalOf(
   settings: AdmissionSettings,
+  hasPassword: boolean,
   openConnections: number,
   peerAddress: string | undefined,
 ): string | undefined {
-  if (openConnections >= settings.maxclients) return TOO_MANY_CLIENTS;
-  if (!settings.protectedMode || settings.requirepass !== '') return undefined;
+  return refusalOfMore(settings, openConnections) ?? refusalOfStranger(settings, hasPassword, peerAddress);
+}
+
+/** The same, whoever comes. */
+export function refusalOfMore(
+  { maxclients }: Pick<AdmissionSettings, 'maxclients'>,
+  openConnections: number,
+): string | undefined {
+  return openConnections >= maxclients ? TOO_MANY_CLIENTS : undefined;
+}
+
+/** The same, however many there are. */
+export function refusalOfStranger(
+  { protectedMode }: Pick<AdmissionSettings, 'protectedMode'>,
+  hasPassword: boolean,
+  peerAddress: string | undefined,
+): string | undefined {
+  if (!protectedMode || hasPassword) return undefined;
   return LOOPBACK_ADDRESSES.has(peerAddress) ? undefined : PROTECTED_MODE_DENIAL;
 }

@@ -13,11 +13,13 @@ import { beginRead, endRead } from '../commands/timing.ts';
 import {
   QUERY_BUFFER_ANNOUNCED_BYTES_MAX,
   QUERY_BUFFER_BYTES_MAX,
-  QUERY_BUFFER_KEPT_BYTES_MAX,
   QUERY_BUFFER_START_BYTES,
+  QUERY_BUFFERS_KEPT_BYTES_MAX,
+  QUERY_BUFFERS_KEPT_MAX,
   REQUEST_ARGUMENTS_MAX,
   TURN_INPUT_BYTES_MAX,
   TURN_OUTPUT_BYTES_MAX,
+  TURN_SHARE_MS,
 } from '../config/limits.ts';
 import { BYTES_IN, PROTOCOL_ERRORS, READS } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
@@ -76,17 +78,19 @@ function currentMs(serving: Serving): number {
 function runRequests(connection: Connection, bytes: Buffer, start: number, end: number): number {
   const { serving, session, bounds } = connection;
   const { reply, call } = serving;
-  if (reply.length > TURN_OUTPUT_BYTES_MAX) flushOutput(serving);
+  if (reply.length + serving.pushedBytes > TURN_OUTPUT_BYTES_MAX) flushOutput(serving);
   makeWay(connection);
   const outputStart = reply.length;
-  const { changes } = serving.engine;
+  const { changes, timing } = serving.engine;
   const writesBefore = changes.writes;
   const shareEnd = Math.min(end, start + TURN_INPUT_BYTES_MAX);
   let isShareUsed = false;
   let isCallWhole = true;
   let at = start;
+  let requestStart = start;
   connection.isRunning = true;
   beginRead(serving.engine, end - start);
+  const startedMs = timing.lastMs;
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
   while (at < shareEnd && !isShareUsed && !session.closing && connection.suspensions === 0) {
     const request = connection.request ?? serving.request;
@@ -97,6 +101,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
       if (next !== INCOMPLETE) refuse(connection, request, next);
       break;
     }
+    requestStart = at;
     at = next;
     if (request.count === 0) continue;
     call.input = bytes;
@@ -109,8 +114,16 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     connection.replyStart = before;
     executeInStretch(call);
     session.commandsProcessed += 1;
-    if (session.replyMode !== REPLY_ON) applyReplyMode(connection, before);
-    isShareUsed = reply.length - outputStart > TURN_OUTPUT_BYTES_MAX;
+    if (session.replyMode !== REPLY_ON && !session.isPostponed) applyReplyMode(connection, before);
+    isShareUsed =
+      reply.length - outputStart + serving.pushedBytes > TURN_OUTPUT_BYTES_MAX ||
+      timing.lastMs - startedMs > TURN_SHARE_MS;
+  }
+  if (session.isPostponed) {
+    // The command has not run: it comes again.
+    at = requestStart;
+    isCallWhole = false;
+    session.commandsProcessed -= 1;
   }
   endRead(call, isCallWhole);
   connection.isRunning = false;
@@ -198,8 +211,11 @@ export function deferOutput(connection: Connection): Deferred {
       const { reply } = serving;
       if (!connection.isRunning) makeWay(connection);
       const before = reply.length;
+      const { changes } = serving.engine;
+      const writesBefore = changes.writes;
       reply.protocol = session.protocol;
       write(reply);
+      if (changes.writes !== writesBefore) connection.hasWritten = true;
       countIfError(serving.engine, reply, before);
       if (isSkipped) reply.length = before;
       connection.deferrals -= 1;
@@ -228,7 +244,7 @@ function runPending(connection: Connection): void {
 
 function releasePending(connection: Connection): void {
   const { serving, pending } = connection;
-  if (pending !== undefined && pending.length <= QUERY_BUFFER_KEPT_BYTES_MAX) serving.spare = pending;
+  if (pending !== undefined) giveBuffer(serving, pending);
   // The latest call would keep a large one alive until the next.
   serving.call.input = serving.readBuffer;
   connection.pending = undefined;
@@ -288,14 +304,32 @@ function inputRoom(have: number, missing: number): number {
   return Math.max(2 * have, Math.min(have + missing, have + QUERY_BUFFER_ANNOUNCED_BYTES_MAX));
 }
 
-/** A buffer of at least so many bytes: the last one that was given up, if it is large enough. */
+/**
+ * A buffer of at least so many bytes: one that was given up, if there is one of about the size. A fresh one for each large
+ * value would cost its pages and, above all, the collection of the old ones.
+ */
 function takeBuffer(serving: Serving, bytes: number): Buffer {
-  const { spare } = serving;
-  if (spare !== undefined && spare.length >= bytes && spare.length <= 4 * bytes + QUERY_BUFFER_START_BYTES) {
-    serving.spare = undefined;
+  const { spares } = serving;
+  for (let at = spares.length - 1; at >= 0; at -= 1) {
+    const spare = spares[at];
+    if (spare.length < bytes || spare.length > 4 * bytes + QUERY_BUFFER_START_BYTES) continue;
+    spares.splice(at, 1);
+    serving.spareBytes -= spare.length;
     return spare;
   }
   return Buffer.allocUnsafeSlow(Math.max(QUERY_BUFFER_START_BYTES, bytes));
+}
+
+/** Keeps a buffer that a connection needs no more, in the place of older ones. */
+function giveBuffer(serving: Serving, buffer: Buffer): void {
+  const { spares } = serving;
+  if (buffer.length > QUERY_BUFFERS_KEPT_BYTES_MAX) return;
+  spares.push(buffer);
+  serving.spareBytes += buffer.length;
+  while (serving.spareBytes > QUERY_BUFFERS_KEPT_BYTES_MAX || spares.length > QUERY_BUFFERS_KEPT_MAX) {
+    serving.spareBytes -= spares[0].length;
+    spares.shift();
+  }
 }
 
 /** The bounds of a new connection's requests. */

@@ -16,7 +16,7 @@ import {
 } from '../config/limits.ts';
 import { recordLatency, TURNS_HISTOGRAM } from '../metrics/latencies.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
-import { writeAtOnce } from './raw-socket.ts';
+import { sealedBytesOf, writeAtOnce } from './raw-socket.ts';
 import type { Connection, Output, Serving, TurnLog } from './serving.ts';
 import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
 
@@ -95,10 +95,22 @@ function takeOutput(connection: Connection): Output[] {
 function sendPieces(connection: Connection, pieces: readonly Output[]): void {
   if (pieces.length === 0) return;
   for (const { isPush, bytes } of pieces) if (isPush) connection.pushedBytes -= bytes.length;
-  sendBytes(
-    connection,
-    pieces.length === 1 ? pieces[0].bytes : Buffer.concat(pieces.map(({ bytes }) => bytes)),
-  );
+  sendBytes(connection, pieces.length === 1 ? pieces[0].bytes : joinPieces(connection.serving, pieces));
+}
+
+/** Subscribers of one channel get the same messages: what was joined for the last connection may do for this one. */
+function joinPieces(serving: Serving, pieces: readonly Output[]): Buffer {
+  const { joined } = serving;
+  if (joined !== undefined && areSame(joined.pieces, pieces)) return joined.bytes;
+  const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
+  serving.joined = { pieces, bytes };
+  return bytes;
+}
+
+function areSame(some: readonly Output[], others: readonly Output[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i += 1) if (some[i].bytes !== others[i].bytes) return false;
+  return true;
 }
 
 /** Writes bytes to a socket; false when the kernel has not taken them all and they must stay as they are. */
@@ -109,7 +121,8 @@ function sendBytes(connection: Connection, replies: Buffer): boolean {
   counters[BYTES_OUT] += replies.length;
   counters[WRITES] += 1;
   connection.session.bytesOut += replies.length;
-  if (connection.directBytes > 0 || socket.writableLength > 0) return queueOutput(connection, replies);
+  const isBehind = connection.directBytes > 0 || socket.writableLength > 0;
+  if (isBehind || connection.isEncrypted) return queueOutput(connection, replies);
   if (writeAtOnce(socket, replies, connection.onSent)) return true;
   connection.directBytes = replies.length;
   checkOutputLimit(connection, serving.engine.wallMs());
@@ -117,7 +130,7 @@ function sendBytes(connection: Connection, replies: Buffer): boolean {
 }
 
 /**
- * Adds replies to those that a client has not read yet. Small ones are copied: else each would keep the whole buffer of
+ * Adds replies to those that a client has not read yet, or has them encrypted. Small ones are copied: else each would keep the whole buffer of
  * its turn, and a client that reads nothing would cost a thousand times what it is held to.
  */
 function queueOutput(connection: Connection, replies: Buffer): boolean {
@@ -132,9 +145,12 @@ function queueOutput(connection: Connection, replies: Buffer): boolean {
 }
 
 /** What a client has not read yet costs, in bytes. */
-export function unreadBytes({ socket, queuedWrites, directBytes, pushedBytes }: Connection): number {
+export function unreadBytes(connection: Connection): number {
+  const { socket, queuedWrites, directBytes, pushedBytes } = connection;
+  const sealedBytes = connection.isEncrypted ? sealedBytesOf(socket) : 0;
+  const queuedBytes = socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES;
   // Held replies are not the client's fault. Pushes come all the same, as long as they are held.
-  return directBytes + socket.writableLength + queuedWrites * QUEUED_WRITE_OVERHEAD_BYTES + pushedBytes;
+  return directBytes + queuedBytes + sealedBytes + pushedBytes;
 }
 
 /** Ends the turn: every socket gets one write, and the writer is empty again. */
@@ -168,6 +184,8 @@ export function flushOutput(serving: Serving): void {
     reply.bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
   }
   reply.length = 0;
+  serving.pushedBytes = 0;
+  serving.joined = undefined;
   // Last: where nothing is lacking any more, what is held leaves at once.
   if (isAwaited && log !== undefined) awaitCommit(log);
 }
@@ -251,7 +269,9 @@ function closeBehind({ session, socket }: Connection): void {
 /** Closes a connection whose replies are not read: at once over the hard limit, over the soft one after its time. */
 export function checkOutputLimit(connection: Connection, nowMs: number): void {
   const { serving, session } = connection;
-  const { hardBytes, softBytes, softSeconds } = serving.engine.config.clientOutputBufferLimit.normal;
+  const { normal, pubsub } = serving.engine.config.clientOutputBufferLimit;
+  const limit = session.subscriptions === undefined ? normal : pubsub;
+  const { hardBytes, softBytes, softSeconds } = limit;
   const bytes = unreadBytes(connection);
   if ((hardBytes > 0 && bytes > hardBytes) || (session.isMonitor && bytes > MONITOR_UNREAD_BYTES_MAX)) {
     cut(connection, `${bytes} bytes of replies wait to be read, over client-output-buffer-limit`);

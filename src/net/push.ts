@@ -9,16 +9,22 @@ import type { Buffer } from 'node:buffer';
 import { checkOutputLimit, noteDirty } from './output.ts';
 import type { Connection } from './serving.ts';
 
-/** Sends bytes that must not change any more; several connections may share them. A client that is being closed gets none. */
-export function pushOutput(connection: Connection, bytes: Buffer): void {
+/**
+ * Sends bytes that must not change any more; several connections may share them. A client that is being closed gets none.
+ * `isBehind`: behind the reply of the command that runs.
+ */
+export function pushOutput(connection: Connection, bytes: Buffer, isBehind: boolean): void {
   const { serving, session } = connection;
   if (session.closing || bytes.length === 0) return;
   connection.pushedBytes += bytes.length;
+  serving.pushedBytes += bytes.length;
   if (connection.deferrals > 0) {
     connection.waitingPushes ??= [];
     connection.waitingPushes.push(bytes);
   } else {
-    placePush(connection, bytes, connection.isRunning ? connection.replyStart : connection.outputEnd);
+    const { isRunning, replyStart, outputEnd } = connection;
+    const runningAt = isBehind ? serving.reply.length : replyStart;
+    placePush(connection, bytes, isRunning ? runningAt : outputEnd);
   }
   checkOutputLimit(connection, serving.engine.wallMs());
 }

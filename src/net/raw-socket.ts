@@ -4,7 +4,8 @@
  *
  * `new net.Socket({ handle, onread })` skips the stream machinery on the way in, which is 15 to 25 % of a worker's
  * throughput; writing through the handle skips it on the way out, another 10 % of the processor time of one GET. Should
- * a runtime hide the handle, or want to be called otherwise, plain 'data' events and `write` do the same job slower.
+ * a runtime hide the handle, or want to be called otherwise, plain 'data' events and `write` do the same job slower; TLS has to
+ * go that way.
  */
 import type { Buffer } from 'node:buffer';
 import net from 'node:net';
@@ -13,6 +14,8 @@ import net from 'node:net';
 type Handle = {
   readonly fd?: number;
   readonly writeQueueSize?: number;
+  /** Of TLS: the connection beneath it. */
+  readonly _parent?: Handle;
   /** 0: the kernel has taken all. Negative: an errno. Else the request of a write that goes on. */
   writeBuffer: (request: null, bytes: Buffer) => number | WriteRequest;
 };
@@ -29,7 +32,7 @@ export type OnRead = (length: number, bytes: Buffer) => void;
 export function openRawSocket(accepted: net.Socket, readBuffer: Buffer, onRead: OnRead): net.Socket {
   const holder = accepted as unknown as { _handle: unknown };
   const handle = holder._handle;
-  if (handle === null || handle === undefined) return openPlainSocket(accepted, onRead);
+  if (handle === null || handle === undefined) return openStreamSocket(accepted, onRead);
   holder._handle = null;
   const options = {
     handle,
@@ -48,7 +51,8 @@ export function openRawSocket(accepted: net.Socket, readBuffer: Buffer, onRead: 
   return new net.Socket(options as unknown as net.SocketConstructorOpts);
 }
 
-function openPlainSocket(accepted: net.Socket, onRead: OnRead): net.Socket {
+/** A socket as it is, TLS among them, whose input comes as the stream has it. */
+export function openStreamSocket(accepted: net.Socket, onRead: OnRead): net.Socket {
   accepted.allowHalfOpen = true;
   accepted.on('data', (bytes: Buffer) => onRead(bytes.length, bytes));
   accepted.resume();
@@ -62,6 +66,12 @@ export function fileDescriptorOf(socket: net.Socket): number {
 
 /** Bytes that were written to a socket and that the kernel has not taken yet, to the byte; `writableLength` counts whole writes. */
 export function unsentBytesOf(socket: net.Socket): number {
+  const handle = handleOf(socket);
+  return (handle?.writeQueueSize ?? 0) + (handle?._parent?.writeQueueSize ?? 0);
+}
+
+/** Bytes that OpenSSL has encrypted and still keeps, because the kernel takes no more. */
+export function sealedBytesOf(socket: net.Socket): number {
   return handleOf(socket)?.writeQueueSize ?? 0;
 }
 

@@ -12,6 +12,7 @@ import type { LogWriter } from '../durability/log-stream.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Postponed } from './postponed.ts';
 
 /** A worker's side of the log. */
 export type TurnLog = {
@@ -39,8 +40,13 @@ export type Serving = {
   /** Connections with replies of this turn. */
   dirty: Connection[];
   request: Request;
-  /** The last input buffer that a connection gave up. */
-  spare: Buffer | undefined;
+  /** Input buffers that connections gave up, and their bytes together. */
+  readonly spares: Buffer[];
+  spareBytes: number;
+  /** What was pushed since the last flush, to all connections. */
+  pushedBytes: number;
+  /** The pieces that were joined last in this flush, and as what. */
+  joined: { readonly pieces: readonly Output[]; readonly bytes: Buffer } | undefined;
   /** The wall clock, read at most once a turn; 0 when it has not been. */
   nowMs: number;
   isTurnEndDue: boolean;
@@ -57,6 +63,7 @@ export type Serving = {
   readonly proceedLater: (connection: Connection) => void;
   /** What writes this worker's changes to disk; undefined while nothing is logged. */
   log: TurnLog | undefined;
+  readonly postponed: Postponed;
   nextClientNumber: number;
   readonly timers: NodeJS.Timeout[];
 };
@@ -70,6 +77,8 @@ type Push = { readonly bytes: Buffer; at: number };
 export type Connection = {
   readonly serving: Serving;
   readonly socket: Socket;
+  /** TLS: bytes go through OpenSSL, and wait there too. */
+  readonly isEncrypted: boolean;
   readonly session: Session;
   readonly bounds: RequestBounds;
   /** The state of a request that a read left incomplete; the worker's common one serves until then. */

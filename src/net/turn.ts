@@ -7,14 +7,21 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { assert } from '../base/assert.ts';
+import { bindSession, isOpenToAll } from '../commands/acl-access.ts';
 import type { Engine } from '../commands/engine.ts';
 import '../commands/families.ts';
 import { endWatch, startWatch } from '../commands/latency-monitor.ts';
 import { endMonitoring } from '../commands/monitor.ts';
+import { endSubscriptions } from '../commands/pubsub.ts';
 import { findByName } from '../commands/registry.ts';
 import { createSession, type Session, type SessionConnection } from '../commands/session.ts';
+import { tellKeyEvents } from '../commands/told-keys.ts';
+import { endTracking } from '../commands/tracking.ts';
+import { endTransaction } from '../commands/transactions.ts';
 import {
+  CLIENT_MEMORY_CHECK_MS,
   CONNECTION_CHECK_MS,
   HOUSEKEEPING_BURST_MS,
   HOUSEKEEPING_MS,
@@ -25,15 +32,24 @@ import { syncNow } from '../durability/log-sync.ts';
 import { LOOP_DELAYS_HISTOGRAM, recordLatency } from '../metrics/latencies.ts';
 import { CONNECTIONS_ACCEPTED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN, LIMIT_CUTS } from '../metrics/names.ts';
 import { GATE_LOADING, gateReasons } from '../resilience/gate.ts';
+import { isPausing } from '../resilience/pause.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
 import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts';
 import { ownsShard } from '../shard/shares.ts';
+import { checkClientMemory } from './client-memory.ts';
 import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
 import { checkOutputLimit, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
+import { createPostponed, forgetPostponed, postponeConnection, servePauses, tickPause } from './postponed.ts';
 import { pushOutput } from './push.ts';
-import { fileDescriptorOf, openRawSocket, unsentBytesOf } from './raw-socket.ts';
+import {
+  fileDescriptorOf,
+  type OnRead,
+  openRawSocket,
+  openStreamSocket,
+  unsentBytesOf,
+} from './raw-socket.ts';
 import type { Connection, Serving } from './serving.ts';
 import { noteHousekeeping } from './turn-log.ts';
 
@@ -74,7 +90,10 @@ export function startServing(engine: Engine, generation: number): Serving {
     connections: new Map(),
     dirty: [],
     request: createRequest(),
-    spare: undefined,
+    pushedBytes: 0,
+    joined: undefined,
+    spares: [],
+    spareBytes: 0,
     nowMs: 0,
     isTurnEndDue: false,
     turnStartMs: 0,
@@ -84,27 +103,44 @@ export function startServing(engine: Engine, generation: number): Serving {
     isStopping: false,
     proceedLater,
     log: undefined,
+    postponed: createPostponed(),
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
   serving.timers.push(setInterval(() => tick(serving), HOUSEKEEPING_MS));
   serving.timers.push(setInterval(() => checkConnections(serving), CONNECTION_CHECK_MS));
+  serving.timers.push(setInterval(() => checkBoundMemory(serving), CLIENT_MEMORY_CHECK_MS));
   for (const timer of serving.timers) timer.unref();
+  servePauses(serving);
   scheduleRehearsal(serving, createRehearsal());
   return serving;
 }
 
 /** Serves a connection that was accepted and not yet read from. */
 export function adoptSocket(serving: Serving, accepted: Socket, isUnixSocket: boolean): void {
-  const { engine } = serving;
-  const unixAddress = isUnixSocket ? `${engine.config.unixsocket}:0` : undefined;
-  const address = unixAddress ?? endpoint(accepted.remoteAddress, accepted.remotePort);
-  const localAddress = unixAddress ?? endpoint(accepted.localAddress, accepted.localPort);
-  const socket = openRawSocket(accepted, serving.readBuffer, (length, bytes) =>
-    receive(connection, length, bytes),
+  const unixAddress = isUnixSocket ? `${serving.engine.config.unixsocket}:0` : undefined;
+  const ends = unixAddress === undefined ? endsOf(accepted) : [unixAddress, unixAddress];
+  serveSocket(serving, ends, isUnixSocket, false, (onRead) =>
+    openRawSocket(accepted, serving.readBuffer, onRead),
   );
+}
+
+/** Serves a connection whose handshake is done, and of which nothing else was read. */
+export function adoptTlsSocket(serving: Serving, accepted: TLSSocket): void {
+  serveSocket(serving, endsOf(accepted), false, true, (onRead) => openStreamSocket(accepted, onRead));
+}
+
+function serveSocket(
+  serving: Serving,
+  [address, localAddress]: readonly string[],
+  isUnixSocket: boolean,
+  isEncrypted: boolean,
+  open: (onRead: OnRead) => Socket,
+): void {
+  const { engine } = serving;
+  const socket = open((length, bytes) => receive(connection, length, bytes));
   const peer = { address, localAddress, fileDescriptor: fileDescriptorOf(socket), isUnixSocket };
-  const connection = createConnection(serving, socket, peer);
+  const connection = createConnection(serving, socket, peer, isEncrypted);
   serving.connections.set(connection.session.id, connection);
   engine.sessions.set(connection.session.id, connection.session);
   engine.counters[CONNECTIONS_ACCEPTED] += 1;
@@ -134,7 +170,7 @@ export function stopServing(serving: Serving): Promise<void> {
   return Promise.all(closing).then(() => undefined);
 }
 
-function createConnection(serving: Serving, socket: Socket, peer: Peer): Connection {
+function createConnection(serving: Serving, socket: Socket, peer: Peer, isEncrypted: boolean): Connection {
   const session = startSession(serving, peer, {
     defer: () => deferOutput(connection),
     closeAfterReply: () => {
@@ -147,11 +183,14 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
     queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
     outputBytes: () => unreadBytes(connection),
-    push: (bytes) => pushOutput(connection, bytes),
+    push: (bytes) => pushOutput(connection, bytes, false),
+    pushBehind: (bytes) => pushOutput(connection, bytes, true),
+    postpone: () => postponeConnection(connection),
   });
   const connection: Connection = {
     serving,
     socket,
+    isEncrypted,
     session,
     bounds: requestBounds(serving.engine.config.protoMaxBulkLen, session.authenticated),
     request: undefined,
@@ -190,15 +229,22 @@ function startSession(serving: Serving, peer: Peer, connection: SessionConnectio
   const nowMs = engine.wallMs();
   const id = serving.nextClientNumber * engine.workerCount + engine.workerIndex + 1;
   serving.nextClientNumber += 1;
-  return createSession({
+  const session = createSession({
     ...peer,
     id,
     connection,
     createdAtMs: nowMs,
     database: 0,
     protocol: 2,
-    authenticated: engine.config.requirepass === '',
+    authenticated: isOpenToAll(engine.access),
   });
+  bindSession(engine.access, session);
+  return session;
+}
+
+/** Of the peer, and ours. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): [string, string] {
+  return [endpoint(remoteAddress, remotePort), endpoint(localAddress, localPort)];
 }
 
 /** A peer that is gone already has no address any more. */
@@ -210,9 +256,13 @@ function forget(connection: Connection): void {
   if (connection.isDestroyed) return;
   const { serving, session } = connection;
   connection.isDestroyed = true;
+  forgetPostponed(connection);
   connection.pending = undefined;
   session.closing = true;
   endMonitoring(serving.engine, session);
+  endTracking(serving.engine, session);
+  endTransaction(session);
+  endSubscriptions(serving.engine, session);
   serving.connections.delete(session.id);
   serving.engine.sessions.delete(session.id);
   serving.engine.counters[CONNECTIONS_CLOSED] += 1;
@@ -226,6 +276,7 @@ function tick(serving: Serving): void {
   const delayNs = Math.max(0, nowMs - serving.tickedMs - HOUSEKEEPING_MS) * NS_PER_MS;
   serving.tickedMs = nowMs;
   recordLatency(latencies, LOOP_DELAYS_HISTOGRAM, delayNs, 1);
+  tickPause(serving);
   keepHouseTurn(serving);
 }
 
@@ -241,6 +292,7 @@ function keepHouseTurn(serving: Serving): void {
   const endMs = ownShards[0].clock.monotonicMs() + HOUSEKEEPING_BURST_MS;
   keepShards(serving, endMs);
   endWatch(engine, 'expire-cycle', watch);
+  if (engine.keyEvents.length !== 0) tellKeyEvents(engine, undefined, 0);
   noteHousekeeping(serving, ownShards);
   if (engine.changes.count > 0) scheduleTurnEnd(serving);
 }
@@ -248,7 +300,8 @@ function keepHouseTurn(serving: Serving): void {
 function keepShards(serving: Serving, endMs: number): void {
   const { engine, ownShards } = serving;
   // A record of the log that is still to come may move the deadline of what is due.
-  const expires = engine.activeExpiry && (gateReasons(engine.gate) & GATE_LOADING) === 0;
+  const isLoading = (gateReasons(engine.gate) & GATE_LOADING) !== 0;
+  const expires = engine.activeExpiry && !isLoading && !isPausing(engine.gate);
   for (const shard of ownShards) {
     while (keepHouse(shard, engine.wallMs(), expires)) {
       if (shard.clock.monotonicMs() < endMs) continue;
@@ -274,6 +327,11 @@ function scheduleRehearsal(serving: Serving, rehearsal: Rehearsal): void {
   });
 }
 
+/** Where there is no bound, once a second has to do. */
+function checkBoundMemory(serving: Serving): void {
+  if (serving.engine.config.maxmemoryClients !== '0') checkClientMemory(serving);
+}
+
 /** Once a second: idle clients, and those whose unread output has stayed above the soft limit too long. */
 function checkConnections(serving: Serving): void {
   const { config, counters } = serving.engine;
@@ -281,13 +339,18 @@ function checkConnections(serving: Serving): void {
   for (const connection of serving.connections.values()) {
     noteProgress(connection, nowMs);
     const idleMs = nowMs - connection.session.lastActiveMs;
-    const mayIdle = config.timeout === 0 || connection.session.isMonitor || connection.suspensions > 0;
+    const mayIdle =
+      config.timeout === 0 ||
+      connection.session.isMonitor ||
+      connection.session.subscriptions !== undefined ||
+      connection.suspensions > 0;
     if (!mayIdle && idleMs > config.timeout * MS_PER_SECOND) {
       counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
     } else if (unreadBytes(connection) > 0) checkOutputLimit(connection, nowMs);
     else connection.overSoftLimitSinceMs = 0;
   }
+  checkClientMemory(serving);
 }
 
 /** A client that still reads a long reply is not idle. */

@@ -12,12 +12,21 @@ export const GATE_LOG = 2;
 /** The last snapshot failed, and `stop-writes-on-bgsave-error` says to stop then: nothing may change. */
 export const GATE_SNAPSHOT = 4;
 
-/** Word 0 holds the reasons, word 1 the system's number (negative) of the error that stands behind GATE_LOG, or 0. */
+/** Clients are paused (pause.ts): commands that may change something wait; all do. Nothing is refused. */
+export const GATE_PAUSES_WRITES = 8;
+export const GATE_PAUSES_ALL = 16;
+/** The reasons to refuse. */
+export const GATE_REFUSES = GATE_LOADING | GATE_LOG | GATE_SNAPSHOT;
+
+/**
+ * Word 0 holds the reasons, word 1 the system's number (negative) of the error that stands behind GATE_LOG, or 0; the two
+ * behind them are of pause.ts.
+ */
 export type Gate = Int32Array;
 
 const REASONS = 0;
 const ERRNO = 1;
-const WORDS = 2;
+const WORDS = 4;
 
 export function createGateBuffer(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);

@@ -11,6 +11,14 @@ import { copyBytes, copySharedBytes } from '../base/bytes.ts';
 import { entryBytes, isWide, keyLength } from './entry.ts';
 import { NO_ROOM, publishRecord, reserveRecord } from './journal.ts';
 import {
+  EVENT_CHANGED,
+  EVENT_FLUSHED,
+  EVENT_SWAPPED,
+  noteDatabase,
+  noteEntry,
+  WATCHES_CHANGES,
+} from './key-events.ts';
+import {
   DATABASE_TABLES,
   JOURNAL_ON,
   JOURNALING,
@@ -65,6 +73,7 @@ export function appendPut(
   flags: number,
 ): number {
   const lsn = nextLsn(shard);
+  if ((shard.keyEvents.watches & WATCHES_CHANGES) !== 0) noteEntry(shard, EVENT_CHANGED, database, ref);
   if (shard.control[JOURNALING] !== JOURNAL_ON) return lsn;
   const valueBytes = valueEnd - valueStart;
   const headBytes = expiresAtMs === 0 ? RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + RECORD_NUMBER_BYTES;
@@ -97,6 +106,7 @@ export function appendSplice(
   end: number,
 ): number {
   const lsn = nextLsn(shard);
+  if ((shard.keyEvents.watches & WATCHES_CHANGES) !== 0) noteEntry(shard, EVENT_CHANGED, database, ref);
   if (shard.control[JOURNALING] !== JOURNAL_ON) return lsn;
   const keyBytes = keyLength(shard.entries, ref);
   const keyFrom = RECORD_HEADER_BYTES + RECORD_NUMBER_BYTES;
@@ -114,6 +124,7 @@ export function appendSplice(
 /** An entry, which is still there, is about to go. O(key). */
 export function appendDelete(shard: Shard, database: number, ref: number): number {
   const lsn = nextLsn(shard);
+  if ((shard.keyEvents.watches & WATCHES_CHANGES) !== 0) noteEntry(shard, EVENT_CHANGED, database, ref);
   if (shard.control[JOURNALING] !== JOURNAL_ON) return lsn;
   const keyBytes = keyLength(shard.entries, ref);
   const bytes = recordBytes(RECORD_HEADER_BYTES + keyBytes);
@@ -128,6 +139,7 @@ export function appendDelete(shard: Shard, database: number, ref: number): numbe
 /** An entry's deadline was set, or with 0 removed. O(key). */
 export function appendExpire(shard: Shard, database: number, ref: number, expiresAtMs: number): number {
   const lsn = nextLsn(shard);
+  if ((shard.keyEvents.watches & WATCHES_CHANGES) !== 0) noteEntry(shard, EVENT_CHANGED, database, ref);
   if (shard.control[JOURNALING] !== JOURNAL_ON) return lsn;
   const keyBytes = keyLength(shard.entries, ref);
   const headBytes = expiresAtMs === 0 ? RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + RECORD_NUMBER_BYTES;
@@ -144,11 +156,15 @@ export function appendExpire(shard: Shard, database: number, ref: number, expire
 
 /** A database was emptied. O(1). */
 export function appendFlush(shard: Shard, database: number): number {
+  const { keyEvents } = shard;
+  if ((keyEvents.watches & WATCHES_CHANGES) !== 0) noteDatabase(keyEvents, EVENT_FLUSHED, database, 0);
   return appendBare(shard, EFFECT_FLUSH | (database << RECORD_DATABASE_SHIFT), 0);
 }
 
 /** Two databases were exchanged. O(1). */
 export function appendSwap(shard: Shard, one: number, other: number): number {
+  const { keyEvents } = shard;
+  if ((keyEvents.watches & WATCHES_CHANGES) !== 0) noteDatabase(keyEvents, EVENT_SWAPPED, one, other);
   return appendBare(shard, EFFECT_SWAP | (one << RECORD_DATABASE_SHIFT), other);
 }
 

@@ -5,7 +5,7 @@
  * supervisor runs it on a shard whose lock was held by a thread that died.
  */
 import { blockCells, checkArena, firstBlock, isFreeBlock, lastBlock, nextBlock, usedCells } from './arena.ts';
-import { expiresAt, isWide, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
+import { expiresAt, isSmall, isWide, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
 import { checkWheel } from './expiry.ts';
 import {
   CELL_BYTES,
@@ -13,15 +13,19 @@ import {
   DATABASE_TABLES,
   DATABASES,
   EXPIRING_LIVE,
+  GHOST_BUCKETS,
   HEAD_ALL,
+  HEAD_SMALL,
   HEAD_VOLATILE,
   KEYS_DOOMED,
   KEYS_LIVE,
   LSN,
   NARROW_KEY_AT,
   NONE,
+  POLICY,
   PROTECTED,
   PROTECTED_SOURCE,
+  SMALL_KEYS,
   TABLE_DOOMED,
   TABLE_EXPIRING,
   TABLE_FREE,
@@ -32,6 +36,7 @@ import {
   WIDE_KEY_AT,
   WRITING,
 } from './layout.ts';
+import { ALL_S3FIFO } from './policy.ts';
 import { newerThan, olderThan } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { groupCount, groupSize, hashOfEntry, indexCells, isInTable, refAt, tableBase } from './table.ts';
@@ -45,6 +50,7 @@ export function checkShard(shard: Shard): string | undefined {
     checkTables(shard) ??
     checkEntries(shard) ??
     checkRecency(shard) ??
+    checkGhosts(shard) ??
     checkDeadlines(shard)
   );
 }
@@ -155,9 +161,20 @@ function checkEntries(shard: Shard): string | undefined {
 function checkRecency(shard: Shard): string | undefined {
   const all = countList(shard, HEAD_ALL);
   const volatile = countList(shard, HEAD_VOLATILE);
+  const small = countList(shard, HEAD_SMALL);
   const keys = shard.control[KEYS_LIVE] + shard.control[KEYS_DOOMED];
-  if (all < 0 || volatile < 0) return 'a recency list has a wrong link';
-  return all + volatile === keys ? undefined : `${all} + ${volatile} entries in recency lists, ${keys} keys`;
+  if (all < 0 || volatile < 0 || small < 0) return 'a recency list has a wrong link or mark';
+  if (small !== shard.control[SMALL_KEYS])
+    return `${small} entries in the small queue, ${shard.control[SMALL_KEYS]} are counted`;
+  const listed = all + volatile + small;
+  return listed === keys ? undefined : `${listed} entries in recency lists, ${keys} keys`;
+}
+
+/** There is room for its buckets, and none without the policy. */
+function checkGhosts({ control, ghosts }: Shard): string | undefined {
+  const buckets = control[GHOST_BUCKETS];
+  if (buckets * 2 > ghosts.length) return `${buckets} buckets of ghosts, ${ghosts.length} words`;
+  return buckets > 0 === (control[POLICY] === ALL_S3FIFO) ? undefined : `${buckets} buckets of ghosts`;
 }
 
 function countList(shard: Shard, head: number): number {
@@ -166,6 +183,7 @@ function countList(shard: Shard, head: number): number {
   let previous = head;
   for (let ref = newerThan(shard.entries, head); ref !== head; ref = newerThan(shard.entries, ref)) {
     if (olderThan(shard.entries, ref) !== previous) return -1;
+    if (isSmall(shard.entries, ref) !== (head === HEAD_SMALL)) return -1;
     previous = ref;
     count += 1;
     if (count > keys) return -1;

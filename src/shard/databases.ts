@@ -8,9 +8,11 @@ import { appendFlush, appendSwap } from './append.ts';
 import {
   CHANGING,
   DATABASE_TABLES,
+  FLUSHES_OF_DATABASES,
   KEYS_DOOMED,
   KEYS_LIVE,
   SNAPSHOT_VOID,
+  SWAPS_OF_DATABASES,
   TABLE_DOOMED,
   TABLE_DRAIN,
   TABLE_EXPIRING,
@@ -60,19 +62,22 @@ export function flushDatabase(shard: Shard, database: number): void {
   control[KEYS_LIVE] -= keys;
   control[KEYS_DOOMED] += keys;
   control[SNAPSHOT_VOID] += 1;
+  shard.numbers[FLUSHES_OF_DATABASES + database] += 1;
   appendFlush(shard, database);
   control[CHANGING] -= 1;
 }
 
 /** Exchanges two databases. O(1). Of two empty ones, or of one with itself, it is no change. */
 export function swapDatabases(shard: Shard, one: number, other: number): void {
-  const { control } = shard;
+  const { control, numbers } = shard;
   if (one === other || (keyCount(shard, one) === 0 && keyCount(shard, other) === 0)) return;
   const table = tableFor(shard, one);
   control[CHANGING] += 1;
   control[DATABASE_TABLES + one] = tableFor(shard, other);
   control[DATABASE_TABLES + other] = table;
   control[SNAPSHOT_VOID] += 1;
+  numbers[SWAPS_OF_DATABASES + one] += 1;
+  numbers[SWAPS_OF_DATABASES + other] += 1;
   appendSwap(shard, one, other);
   control[CHANGING] -= 1;
 }

@@ -11,12 +11,12 @@ import { appendDelete, databaseOfTable } from './append.ts';
 import { blockCells, releaseRun } from './arena.ts';
 import { expiresAt, tableOf } from './entry.ts';
 import { nextDue, nextInBucket, unscheduleRun } from './expiry.ts';
+import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
   CHANGING,
   COMPACTION_HAND,
   EXPIRED_KEYS,
   KEYS_LIVE,
-  MIGRATION_CURSOR,
   NONE,
   SHAPE,
   SHAPE_TYPE_MASK,
@@ -27,7 +27,7 @@ import {
   WORDS_PER_CELL,
 } from './layout.ts';
 import { expireEntry } from './lifecycle.ts';
-import { olderThan, unlinkEntry } from './recency.ts';
+import { forgetRecency } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { hashOfEntry, shrinkTable, tableBase, takeFromTable } from './table.ts';
 
@@ -82,6 +82,9 @@ function removeRun(shard: Shard, table: number, count: number): void {
   }
   shard.control[CHANGING] += 1;
   const database = databaseOfTable(shard, table);
+  if ((shard.keyEvents.watches & WATCHES_EXPIRED) !== 0) {
+    for (let i = 0; i < count; i += 1) noteEntry(shard, EVENT_EXPIRED, database, refs[i]);
+  }
   for (let i = 0; i < count; i += 1) appendDelete(shard, database, refs[i]);
   takeFromTable(shard, table, hashes, refs, run.groups, count);
   shrinkTable(shard, table, count);
@@ -97,9 +100,8 @@ function removeRun(shard: Shard, table: number, count: number): void {
 /** Takes an entry out of its recency list; from here on its block is none. */
 function forgetEntry(shard: Shard, ref: number): void {
   const { control, entries } = shard;
-  if (control[MIGRATION_CURSOR] === ref) control[MIGRATION_CURSOR] = olderThan(entries, ref);
   if (control[COMPACTION_HAND] === ref) control[COMPACTION_HAND] = NONE;
-  unlinkEntry(entries.words, ref);
+  forgetRecency(shard, ref);
   entries.words[ref * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
 }
 

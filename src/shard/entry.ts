@@ -19,6 +19,8 @@ import {
   SHAPE_TYPE_SHIFT,
   SHAPE_WIDE,
   SLACK_BYTES_MAX,
+  SMALL_MARK,
+  TABLE_MASK,
   WIDE_KEY_AT,
   WIDE_KEY_LENGTH,
   WIDE_VALUE_LENGTH,
@@ -110,10 +112,21 @@ export function writeLsn(arena: Arena, ref: number, lsn: number): void {
 
 /** The table (physical database) that holds the entry. */
 export function tableOf(arena: Arena, ref: number): number {
-  return arena.words[ref * WORDS_PER_CELL + CLOCK_AND_TABLE] & 0xff;
+  return arena.words[ref * WORDS_PER_CELL + CLOCK_AND_TABLE] & TABLE_MASK;
 }
 
-/** 24 bits whose meaning is the policy's: seconds of the last use, or minutes and a counter of uses. */
+/** Whether the entry stands in the small queue of S3-FIFO. */
+export function isSmall(arena: Arena, ref: number): boolean {
+  return (arena.words[ref * WORDS_PER_CELL + CLOCK_AND_TABLE] & SMALL_MARK) !== 0;
+}
+
+export function writeSmall(arena: Arena, ref: number, small: boolean): void {
+  const { words } = arena;
+  const at = ref * WORDS_PER_CELL + CLOCK_AND_TABLE;
+  words[at] = small ? words[at] | SMALL_MARK : words[at] & ~SMALL_MARK;
+}
+
+/** 24 bits whose meaning is the policy's (recency.ts): when the entry was used last, and for some how often. */
 export function clockOf(arena: Arena, ref: number): number {
   return arena.words[ref * WORDS_PER_CELL + CLOCK_AND_TABLE] >>> 8;
 }

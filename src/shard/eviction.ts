@@ -1,8 +1,8 @@
 /**
- * Who goes when memory or the number of keys is at its limit, by the eight policies; and the room that new blocks need.
+ * Who goes when memory or the number of keys is at its limit, by the nine policies; and the room that new blocks need.
  *
  * Runs on every thread, under the shard's lock. lru is exact; ttl takes the nearest deadline of the earliest bucket;
- * lfu takes the least used of a random group of about 24 entries (redis-server samples 5).
+ * lfu takes the least used of a random group of about 24 entries (redis-server samples 5); s3fifo has a file of its own (fifo.ts).
  */
 import { JOURNAL_EVICTION_BYTES_MAX } from '../config/limits.ts';
 import { allocate, BLOCK_CELLS_MAX, release, usedCells } from './arena.ts';
@@ -10,7 +10,10 @@ import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
 import { expiresAt } from './entry.ts';
 import { earliestBucket, nextInBucket } from './expiry.ts';
+import { nextToLeave, noteLeaving } from './fifo.ts';
+import { ghostCells, shrinkGhosts } from './ghosts.ts';
 import { pendingBytes } from './journal.ts';
+import { EVENT_EVICTED, WATCHES_EVICTED } from './key-events.ts';
 import {
   CELL_BYTES,
   COMPACTION_HAND,
@@ -20,33 +23,34 @@ import {
   EVICTED_IDLE_SECONDS_SUM,
   EVICTED_KEYS,
   HEAD_ALL,
+  HEAD_SMALL,
   HEAD_VOLATILE,
   KEYS_DOOMED,
   KEYS_LIVE,
   KEYS_MAX,
   LIMIT_BYTES,
-  MIGRATION_CURSOR,
   NONE,
   POLICY,
-  PROTECTED,
-  PROTECTED_SOURCE,
+  SMALL_KEYS,
 } from './layout.ts';
-import { removeEntry } from './lifecycle.ts';
-import { migrateRecency } from './migration.ts';
+import { destroyEntry, noteGone } from './lifecycle.ts';
+import { isMigrating, migrateRecency } from './migration.ts';
 import {
   ALL_LFU,
   ALL_LRU,
   ALL_RANDOM,
+  ALL_S3FIFO,
   isVolatile,
   NO_EVICTION,
   VOLATILE_LFU,
   VOLATILE_LRU,
   VOLATILE_TTL,
 } from './policy.ts';
+import { isProtected, oldestUnprotected } from './protection.ts';
 import { frequencyOf, idleSeconds, newerThan, oldestOf } from './recency.ts';
 import { NONE_DRAWN, sampleEntry, sampleGroup, sampleTable } from './sampling.ts';
 import type { Shard } from './shard.ts';
-import { groupSize, refAt } from './table.ts';
+import { groupSize, hashOfEntry, refAt } from './table.ts';
 
 /** Entries of the earliest bucket whose deadlines are compared. */
 const DEADLINES_COMPARED_MAX = 64;
@@ -68,9 +72,9 @@ export const ROOM_MADE = 0;
 export const ROOM_NONE = 1;
 export const ROOM_LATER = 2;
 
-/** Bytes of all blocks of a shard, entries and index. */
+/** Bytes of all blocks of a shard, entries and index, and of what it remembers of others. */
 export function usedBytes(shard: Shard): number {
-  return (usedCells(shard.entries) + usedCells(shard.groups)) * CELL_BYTES;
+  return (usedCells(shard.entries) + usedCells(shard.groups) + ghostCells(shard)) * CELL_BYTES;
 }
 
 /** A block for an entry, after evicting what must go; NONE when nothing (more) may be evicted. */
@@ -136,16 +140,25 @@ export function canEverHold(shard: Shard, bytes: number): boolean {
   return bytes + INDEX_BYTES_MIN <= shard.numbers[LIMIT_BYTES];
 }
 
-/** Removes one entry by the policy; false when the policy finds none. */
+/** Whether `bytes` of new blocks find no room, and nothing is ever evicted for them. Without the lock it is a hint. */
+export function isFullFor(shard: Shard, bytes: number): boolean {
+  return shard.control[POLICY] === NO_EVICTION && !hasRoom(shard, Math.ceil(bytes / CELL_BYTES));
+}
+
+/** Makes some room, by removing one entry by the policy if nothing is to be had for less; false when the policy finds none. */
 export function evictOne(shard: Shard, nowMs: number): boolean {
   if (shard.control[KEYS_DOOMED] > 0) {
     drainDoomed(shard, 1);
     return true;
   }
+  if (shrinkGhosts(shard)) return true;
   const victim = chooseVictim(shard, nowMs);
   if (victim === NONE) return false;
   noteEvicted(shard, idleSeconds(shard, victim, nowMs));
-  removeEntry(shard, victim);
+  if ((shard.keyEvents.watches & WATCHES_EVICTED) !== 0) noteGone(shard, EVENT_EVICTED, victim);
+  const hash = hashOfEntry(shard, victim);
+  noteLeaving(shard, victim, hash);
+  destroyEntry(shard, victim, hash);
   return true;
 }
 
@@ -167,6 +180,7 @@ function chooseVictim(shard: Shard, nowMs: number): number {
   if (policy === NO_EVICTION || shard.control[KEYS_LIVE] === 0) return NONE;
   if (isVolatile(policy)) finishMigration(shard);
   if (policy === ALL_LRU) return oldestOfAll(shard, nowMs);
+  if (policy === ALL_S3FIFO) return nextToLeave(shard);
   if (policy === VOLATILE_LRU) return oldestUnprotected(shard, HEAD_VOLATILE);
   if (policy === VOLATILE_TTL) return nearestDeadline(shard);
   if (policy === ALL_LFU) return leastUsedOfGroup(shard, nowMs);
@@ -177,30 +191,20 @@ function chooseVictim(shard: Shard, nowMs: number): number {
 
 /** After a change of policy, entries that expire may still stand in the other list: look until one has come over. */
 function finishMigration(shard: Shard): void {
-  while (
-    shard.control[MIGRATION_CURSOR] !== NONE &&
-    oldestOf(shard.entries, HEAD_VOLATILE) === HEAD_VOLATILE
-  ) {
+  while (isMigrating(shard) && oldestOf(shard.entries, HEAD_VOLATILE) === HEAD_VOLATILE) {
     migrateRecency(shard, MIGRATED_PER_LOOK);
   }
 }
 
-function oldestUnprotected(shard: Shard, head: number): number {
-  const { entries } = shard;
-  let ref = oldestOf(entries, head);
-  while (ref !== head && isProtected(shard, ref)) ref = newerThan(entries, ref);
-  return ref === head ? NONE : ref;
-}
-
-/** What the running command replaces or copies from must not go while room is made for it. */
-function isProtected(shard: Shard, ref: number): boolean {
-  return ref === shard.control[PROTECTED] || ref === shard.control[PROTECTED_SOURCE];
-}
-
-/** The list of those that expire holds something only after a change from a `volatile-*` policy. */
+/** The list of those that expire holds something only after a change from a `volatile-*` policy, the small queue after one from S3-FIFO. */
 function oldestOfAll(shard: Shard, nowMs: number): number {
   const one = oldestUnprotected(shard, HEAD_ALL);
-  const other = oldestUnprotected(shard, HEAD_VOLATILE);
+  const two = olderOf(shard, one, oldestUnprotected(shard, HEAD_VOLATILE), nowMs);
+  if (shard.control[SMALL_KEYS] === 0) return two;
+  return olderOf(shard, two, oldestUnprotected(shard, HEAD_SMALL), nowMs);
+}
+
+function olderOf(shard: Shard, one: number, other: number, nowMs: number): number {
   if (one === NONE || other === NONE) return one === NONE ? other : one;
   return idleSeconds(shard, other, nowMs) > idleSeconds(shard, one, nowMs) ? other : one;
 }

@@ -7,9 +7,9 @@ import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { drainDoomed } from './databases.ts';
 import { removeDue } from './due.ts';
 import { isWheelBehind } from './expiry.ts';
-import { EXPIRY_LAG_MS, EXPIRY_LAG_MS_MAX, KEYS_DOOMED, MIGRATION_CURSOR, NONE } from './layout.ts';
+import { EXPIRY_LAG_MS, EXPIRY_LAG_MS_MAX, KEYS_DOOMED } from './layout.ts';
 import { acquireShard, releaseShard } from './lock.ts';
-import { migrateRecency } from './migration.ts';
+import { isMigrating, migrateRecency } from './migration.ts';
 import type { Shard } from './shard.ts';
 
 /** One slice of every duty that has work; true when some is left. Holds the lock for some 100 us at the most. */
@@ -18,8 +18,7 @@ export function keepHouse(shard: Shard, nowMs: number, expires: boolean): boolea
   try {
     const dueLeft = expires && expireDue(shard, nowMs, HOUSEKEEPING_SLICE_ENTRIES);
     const doomedLeft = shard.control[KEYS_DOOMED] > 0 && drainDoomed(shard, HOUSEKEEPING_SLICE_ENTRIES);
-    const migrating =
-      shard.control[MIGRATION_CURSOR] !== NONE && migrateRecency(shard, HOUSEKEEPING_SLICE_ENTRIES);
+    const migrating = isMigrating(shard) && migrateRecency(shard, HOUSEKEEPING_SLICE_ENTRIES);
     return dueLeft || doomedLeft || migrating;
   } finally {
     releaseShard(shard);

@@ -76,6 +76,11 @@ export function pendingBytes(shard: Shard): number {
   return shard.journal.words[TAIL];
 }
 
+/** Bytes of records that the journal can hold. */
+export function roomForRecords(shard: Shard): number {
+  return shard.journal.records.length;
+}
+
 export function pendingRecords(shard: Shard): number {
   return shard.journal.words[COUNT];
 }

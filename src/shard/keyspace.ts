@@ -10,7 +10,6 @@ import { appendPut, appendSplice, databaseOfTable } from './append.ts';
 import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, resizeInPlace } from './arena.ts';
 import { tableFor } from './databases.ts';
 import {
-  clockOf,
   entryBytes,
   entryOffset,
   expiresAt,
@@ -22,7 +21,6 @@ import {
   typeOf,
   valueLength,
   valueOffset,
-  writeClock,
   writeExpiresAt,
   writeLsn,
 } from './entry.ts';
@@ -37,6 +35,7 @@ import {
   HIGHS,
   KEYS_LIVE,
   LIMIT_BYTES,
+  LSN,
   NARROW_KEY_AT,
   NARROW_KEY_BYTES_MAX,
   NONE,
@@ -49,14 +48,15 @@ import {
   SHAPE_WIDE,
   TABLE_EXPIRING,
   TYPE_STRING,
+  WATCHED_ABSENT,
   WIDE_KEY_AT,
   WIDE_KEY_LENGTH,
   WIDE_VALUE_LENGTH,
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
-import { detachEntry, expireEntry, replaceExpiry } from './lifecycle.ts';
-import { admitEntry, touchEntry } from './recency.ts';
+import { detachEntry, expireEntry, notePresence, replaceExpiry } from './lifecycle.ts';
+import { admitEntry, adoptEntry, touchEntry } from './recency.ts';
 import { RECORD_RAW } from './record.ts';
 import { sampleFromTable } from './sampling.ts';
 import type { Shard } from './shard.ts';
@@ -84,6 +84,22 @@ export function findEntry(
   const ref = findInTable(shard, tableFor(shard, database), hash, key, start, end);
   if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
   expireEntry(shard, ref, hash);
+  return NONE;
+}
+
+/** As `findEntry`, for those who only read: while clients are paused, an expired one stays where it is. */
+export function findForReading(
+  shard: Shard,
+  database: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  nowMs: number,
+): number {
+  const hash = hashOf(shard, key, start, end);
+  const ref = findInTable(shard, tableFor(shard, database), hash, key, start, end);
+  if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
+  if (!shard.isPaused()) expireEntry(shard, ref, hash);
   return NONE;
 }
 
@@ -367,7 +383,7 @@ function createString(
   expiresAtMs: number,
   nowMs: number,
 ): number {
-  const { control, entries } = shard;
+  const { control, entries, numbers } = shard;
   if (!admitKey(shard, nowMs)) return NONE;
   const ref = reserveBlock(shard, cellsFor(keyEnd - keyStart, length), nowMs);
   if (ref === NONE) return NONE;
@@ -387,7 +403,10 @@ function createString(
     return NONE;
   }
   control[KEYS_LIVE] += 1;
-  admitEntry(shard, ref, nowMs);
+  // Its record is the next one.
+  if (control[WATCHED_ABSENT] !== 0)
+    notePresence(shard, databaseOfTable(shard, table), hash, numbers[LSN] + 1);
+  admitEntry(shard, ref, hash, nowMs);
   if (expiresAtMs !== 0) {
     scheduleEntry(shard, ref);
     control[tableBase(table) + TABLE_EXPIRING] += 1;
@@ -404,11 +423,9 @@ function takeOver(shard: Shard, from: number, to: number, hash: number): void {
     entries.words[from * WORDS_PER_CELL + CLOCK_AND_TABLE];
   entries.words[to * WORDS_PER_CELL + HIGHS] = 0;
   writeExpiresAt(entries, to, expiresAtMs);
-  const clock = clockOf(entries, from);
   replaceInTable(shard, table, hash, from, to);
   detachEntry(shard, from);
-  admitEntry(shard, to, 0);
-  writeClock(entries, to, clock);
+  adoptEntry(shard, to);
   if (expiresAtMs === 0) return;
   scheduleEntry(shard, to);
   control[tableBase(table) + TABLE_EXPIRING] += 1;

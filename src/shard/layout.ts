@@ -21,8 +21,10 @@ export const NONE = 0;
  *     0        1        2        3        4           5           6         7        8         9
  *  ┌────────┬────────┬────────┬────────┬────────┬────┬────┬─────┬────┬────────┬─────────┬──────┬──
  *  │ BLOCK  │ NEWER  │ OLDER  │  LSN   │EXPIRES │LSN │EXP │CLOCK│ DB │ WHEEL  │ WHEEL   │SHAPE │ key, value
- *  │        │        │        │  low   │  low   │high│high│ 24  │ 8  │ NEXT   │PREVIOUS │ 16   │
+ *  │        │        │        │  low   │  low   │high│high│ 24  │1+7 │ NEXT   │PREVIOUS │ 16   │
  *  └────────┴────────┴────────┴────────┴────────┴────┴────┴─────┴────┴────────┴─────────┴──────┴──
+ *
+ * DB: the table that names the entry has 7 bits; the eighth marks an entry of the small queue (fifo.ts).
  *
  * SHAPE: key length 8 bits | slack 4 | type 3 | wide 1. In a narrow entry the key begins in the upper half of word 9 and
  * the value ends `slack` bytes before the end of the block. In a wide one (a long key, or a value that was changed in
@@ -40,6 +42,9 @@ export const WHEEL_PREVIOUS = 8;
 export const SHAPE = 9;
 export const WIDE_KEY_LENGTH = 10;
 export const WIDE_VALUE_LENGTH = 11;
+
+export const TABLE_MASK = 0x7f;
+export const SMALL_MARK = 0x80;
 
 export const NARROW_KEY_AT = 38;
 export const WIDE_KEY_AT = 48;
@@ -64,9 +69,10 @@ export const WORDS_PER_CELL = 2;
 assert(NARROW_KEY_AT === SHAPE * 4 + 2, 'a narrow key begins in the upper half of the SHAPE word');
 assert(WIDE_KEY_AT === (WIDE_VALUE_LENGTH + 1) * 4, 'a wide key begins behind the lengths');
 
-/** The heads of the two recency lists are pseudo-entries at the start of the arena. */
+/** The heads of the three recency lists are pseudo-entries at the start of the arena. */
 export const HEAD_ALL = 0;
 export const HEAD_VOLATILE = 2;
+export const HEAD_SMALL = 4;
 export const HEAD_CELLS = 8;
 
 /**
@@ -102,6 +108,9 @@ export const WRITING = 34;
 export const SNAPSHOT_VOID = 36;
 export const JOURNALING = 37;
 export const CHANGING = 38;
+export const WATCHED_ABSENT = 39;
+export const GHOST_BUCKETS = 40;
+export const SMALL_KEYS = 41;
 
 export const DATABASE_TABLES = 64;
 
@@ -128,8 +137,42 @@ export const JOURNAL_OFF = 0;
 export const JOURNAL_ON = 1;
 export const JOURNAL_BROKEN = 2;
 
+/** The settings, cursors and counts. */
+const CONTROL_WORDS = [
+  POLICY,
+  KEYS_MAX,
+  DATABASES,
+  TABLES,
+  ROOT_WORDS,
+  KEYS_LIVE,
+  KEYS_DOOMED,
+  PROTECTED,
+  PROTECTED_SOURCE,
+  LFU_LOG_FACTOR,
+  LFU_DECAY_MINUTES,
+  HASH_KEY_0,
+  HASH_KEY_1,
+  MIGRATION_CURSOR,
+  COMPACTION_HAND,
+  RANDOM_STATE,
+  HOLD_SAMPLING,
+  REPAIRS,
+  EXPIRING_LIVE,
+  WRITING,
+  SNAPSHOT_VOID,
+  JOURNALING,
+  CHANGING,
+  WATCHED_ABSENT,
+  GHOST_BUCKETS,
+  SMALL_KEYS,
+];
+
+assert(
+  new Set(CONTROL_WORDS).size === CONTROL_WORDS.length && Math.max(...CONTROL_WORDS) < DATABASE_TABLES,
+  'no two names of the control block mean one word',
+);
 assert(DATABASE_TABLES + DATABASES_MAX <= WHEEL_HEADS, 'the database map ends before the wheel');
-assert(DATABASES_MAX * 2 <= 256, 'an entry names its table in 8 bits');
+assert(DATABASES_MAX * 2 <= TABLE_MASK + 1, 'an entry names its table in 7 bits');
 
 /** Float64 numbers of the control block, in their own buffer region. */
 export const LSN = 0;
@@ -154,11 +197,25 @@ export const HOLD_BUCKET_COUNT = 40;
 /** Bucket b counts evicted entries that were idle for less than 2^b seconds, and not for less than half of that. */
 export const EVICTED_IDLE_BUCKETS = 72;
 export const EVICTED_IDLE_BUCKET_COUNT = 25;
-export const NUMBERS = 128;
+/** How often each logical database was exchanged with another, and how often it was emptied. */
+export const SWAPS_OF_DATABASES = 128;
+export const FLUSHES_OF_DATABASES = 192;
+/**
+ * By the lowest bits of a key's hash, in which its database was mixed: the last change that brought such a key or took it away, while
+ * some are watched (watch.ts).
+ */
+export const PRESENCE_CHANGES = 256;
+export const PRESENCE_PLACE_MASK = 0xfff;
+export const NUMBERS = PRESENCE_CHANGES + PRESENCE_PLACE_MASK + 1;
 
 assert(WHEEL_POSITIONS + WHEEL_LEVELS <= HOLD_STARTED_MS, 'the wheel positions have their own numbers');
 assert(
   HOLD_BUCKETS + HOLD_BUCKET_COUNT <= EVICTED_IDLE_BUCKETS &&
-    EVICTED_IDLE_BUCKETS + EVICTED_IDLE_BUCKET_COUNT <= NUMBERS,
+    EVICTED_IDLE_BUCKETS + EVICTED_IDLE_BUCKET_COUNT <= SWAPS_OF_DATABASES,
   'the histograms of lock holds and of idle times fit',
+);
+assert(
+  SWAPS_OF_DATABASES + DATABASES_MAX <= FLUSHES_OF_DATABASES &&
+    FLUSHES_OF_DATABASES + DATABASES_MAX <= PRESENCE_CHANGES,
+  'every database counts its swaps and flushes',
 );

@@ -7,6 +7,7 @@ import { appendDelete, appendExpire, databaseOfTable } from './append.ts';
 import { allocate, blockCells, release } from './arena.ts';
 import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
 import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
+import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
   CELL_BYTES,
   CHANGING,
@@ -17,6 +18,8 @@ import {
   KEYS_LIVE,
   MIGRATION_CURSOR,
   NONE,
+  PRESENCE_CHANGES,
+  PRESENCE_PLACE_MASK,
   PROTECTED,
   PROTECTED_SOURCE,
   SHAPE,
@@ -28,15 +31,19 @@ import {
   TABLE_EXPIRING,
   TABLE_KEYS,
   TABLE_STATE,
+  WATCHED_ABSENT,
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
-import { olderThan, relinkEntry, relistEntry, unlinkEntry } from './recency.ts';
+import { forgetRecency, relinkEntry, relistEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { clearTable, hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
 
+/** Odd, so that no two databases have the same place for one hash. */
+const DATABASE_SPREAD = 0x9e3779b1;
+
 /** Removes an entry whose hash is known. It is a change of the shard, unless a flush has taken the entry already. */
-function destroyEntry(shard: Shard, ref: number, hash: number): void {
+export function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const { control } = shard;
   const table = tableOf(shard.entries, ref);
   const base = tableBase(table);
@@ -48,11 +55,27 @@ function destroyEntry(shard: Shard, ref: number, hash: number): void {
     return;
   }
   control[CHANGING] += 1;
-  appendDelete(shard, databaseOfTable(shard, table), ref);
+  const database = databaseOfTable(shard, table);
+  const lsn = appendDelete(shard, database, ref);
+  if (control[WATCHED_ABSENT] !== 0) notePresence(shard, database, hash, lsn);
   removeFromTable(shard, table, hash, ref);
   detachEntry(shard, ref);
   control[KEYS_LIVE] -= 1;
   control[CHANGING] -= 1;
+}
+
+/** Notes for those who watch absent keys that the change `lsn` brings one of this hash, or takes it away. */
+export function notePresence({ numbers }: Shard, database: number, hash: number, lsn: number): void {
+  numbers[presencePlace(database, hash)] = lsn;
+}
+
+/** The last change that brought a key of this hash to the database, or took it away; or a like one. */
+export function presenceLsn({ numbers }: Shard, database: number, hash: number): number {
+  return numbers[presencePlace(database, hash)];
+}
+
+function presencePlace(database: number, hash: number): number {
+  return PRESENCE_CHANGES + ((hash ^ Math.imul(database, DATABASE_SPREAD)) & PRESENCE_PLACE_MASK);
 }
 
 /** Removes an entry. O(1), plus hashing its key. */
@@ -63,15 +86,22 @@ export function removeEntry(shard: Shard, ref: number): void {
 /** Removes an entry because its time has come. */
 export function expireEntry(shard: Shard, ref: number, hash: number): void {
   shard.numbers[EXPIRED_KEYS] += 1;
+  if ((shard.keyEvents.watches & WATCHES_EXPIRED) !== 0) noteGone(shard, EVENT_EXPIRED, ref);
   destroyEntry(shard, ref, hash);
+}
+
+/** Notes why an entry is about to go, unless a flush has taken it already. */
+export function noteGone(shard: Shard, kind: number, ref: number): void {
+  const table = tableOf(shard.entries, ref);
+  if (shard.control[tableBase(table) + TABLE_STATE] === TABLE_DOOMED) return;
+  noteEntry(shard, kind, databaseOfTable(shard, table), ref);
 }
 
 /** Takes an entry out of everything but its table, and frees its block. */
 export function detachEntry(shard: Shard, ref: number): void {
   const { control, entries } = shard;
-  if (control[MIGRATION_CURSOR] === ref) control[MIGRATION_CURSOR] = olderThan(entries, ref);
   if (control[COMPACTION_HAND] === ref) control[COMPACTION_HAND] = NONE;
-  unlinkEntry(entries.words, ref);
+  forgetRecency(shard, ref);
   if (expiresAt(entries, ref) !== 0) {
     unscheduleEntry(shard, ref);
     control[tableBase(tableOf(entries, ref)) + TABLE_EXPIRING] -= 1;

@@ -14,7 +14,7 @@ import { equalBytes } from '../base/bytes.ts';
 import { LOAD_STAGED_ENTRIES_MAX } from '../config/limits.ts';
 import { allocate, layBlocks } from './arena.ts';
 import { tableFor } from './databases.ts';
-import { entryBytes, expiresAt, keyLength, keyOffset, lsnOf, writeClock } from './entry.ts';
+import { entryBytes, expiresAt, keyLength, keyOffset, lsnOf } from './entry.ts';
 import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
 import { scheduleEntry, unscheduleEntry } from './expiry.ts';
 import { CAPACITY_STEP, capacityOf, countOf, pushPlace } from './group.ts';
@@ -43,7 +43,7 @@ import {
 } from './layout.ts';
 import { detachEntry } from './lifecycle.ts';
 import { ALL_LRU, isLfu } from './policy.ts';
-import { admitEntry, idleSeconds, oldestOf, secondsSince, translateClock } from './recency.ts';
+import { adoptEntry, idleSeconds, oldestOf, secondsSince, translateClock } from './recency.ts';
 import type { Shard } from './shard.ts';
 import {
   findInTable,
@@ -202,8 +202,7 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
     return IMAGE_NO_ROOM;
   }
   control[KEYS_LIVE] += 1;
-  admitEntry(shard, ref, nowMs);
-  writeClock(entries, ref, clock);
+  adoptEntry(shard, ref);
   if (expiresAt(entries, ref) !== 0) {
     scheduleEntry(shard, ref);
     control[tableBase(table) + TABLE_EXPIRING] += 1;

@@ -1,5 +1,5 @@
 /**
- * The eight eviction policies as numbers in shared memory, and what each is about.
+ * The nine eviction policies as numbers in shared memory, and what each is about: redis-server's eight, and S3-FIFO.
  *
  * Pure; runs on every thread.
  */
@@ -14,6 +14,7 @@ export const POLICY_NAMES = [
   'allkeys-random',
   'volatile-random',
   'volatile-ttl',
+  'allkeys-s3fifo',
 ] as const;
 
 export const NO_EVICTION = 0;
@@ -24,20 +25,21 @@ export const VOLATILE_LFU = 4;
 export const ALL_RANDOM = 5;
 const VOLATILE_RANDOM = 6;
 export const VOLATILE_TTL = 7;
+export const ALL_S3FIFO = 8;
+
+/** One bit for each policy of a kind: asking costs a shift. */
+const VOLATILE_POLICIES =
+  (1 << VOLATILE_LRU) | (1 << VOLATILE_LFU) | (1 << VOLATILE_RANDOM) | (1 << VOLATILE_TTL);
+const LFU_POLICIES = (1 << ALL_LFU) | (1 << VOLATILE_LFU);
 
 /** Whether the policy evicts only entries that expire. */
 export function isVolatile(policy: number): boolean {
-  return (
-    policy === VOLATILE_LRU ||
-    policy === VOLATILE_LFU ||
-    policy === VOLATILE_RANDOM ||
-    policy === VOLATILE_TTL
-  );
+  return ((VOLATILE_POLICIES >>> policy) & 1) !== 0;
 }
 
 /** Whether entries carry a use counter instead of a time. */
 export function isLfu(policy: number): boolean {
-  return policy === ALL_LFU || policy === VOLATILE_LFU;
+  return ((LFU_POLICIES >>> policy) & 1) !== 0;
 }
 
 /** The number of a policy's name, or -1. */

@@ -8,8 +8,17 @@
  * hour in a small shard), follows the chains at a cache miss each.
  */
 import { firstBlock, isFreeBlock, lastBlock, nextBlock } from './arena.ts';
-import { clockOf } from './entry.ts';
-import { HEAD_ALL, HEAD_VOLATILE, KEYS_LIVE, MIGRATION_CURSOR, NONE, POLICY } from './layout.ts';
+import { clockOf, writeSmall } from './entry.ts';
+import {
+  HEAD_ALL,
+  HEAD_SMALL,
+  HEAD_VOLATILE,
+  KEYS_LIVE,
+  MIGRATION_CURSOR,
+  NONE,
+  POLICY,
+  SMALL_KEYS,
+} from './layout.ts';
 import { isLfu, isVolatile } from './policy.ts';
 import { clockAge, clockTime, connect, headFor, newerThan } from './recency.ts';
 import type { Shard } from './shard.ts';
@@ -25,7 +34,10 @@ const WIDE_ENTRIES_MIN = 2 ** 16;
 /** The chains of one pass over one list: each bucket's oldest and newest entry, NONE where it is empty. */
 type Chains = { readonly head: number; readonly oldest: Int32Array; readonly newest: Int32Array };
 
-/** Makes both lists anew from the entries in the arena: oldest use first; of one second, in the order of the memory. */
+/**
+ * Makes the lists anew from the entries in the arena: oldest use first; of one second, in the order of the memory. S3-FIFO has all
+ * of them in its main queue.
+ */
 export function orderByClock(shard: Shard, nowMs: number): void {
   const { control, entries } = shard;
   const isUses = isLfu(control[POLICY]);
@@ -39,6 +51,7 @@ export function orderByClock(shard: Shard, nowMs: number): void {
   let eldest = 0;
   for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
     if (isFreeBlock(entries, ref)) continue;
+    writeSmall(entries, ref, false);
     const age = clockAge(clockOf(entries, ref), time, isUses);
     if (age < youngest) youngest = age;
     if (age > eldest) eldest = age;
@@ -50,6 +63,8 @@ export function orderByClock(shard: Shard, nowMs: number): void {
     for (let shift = bits; (AGE_MAX - youngest) >>> shift !== (AGE_MAX - eldest) >>> shift; shift += bits)
       sortByDigit(shard, chains.head, shift, bits, time, isUses);
   }
+  connect(entries.words, HEAD_SMALL, HEAD_SMALL);
+  control[SMALL_KEYS] = 0;
   control[MIGRATION_CURSOR] = NONE;
 }
 

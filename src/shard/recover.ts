@@ -15,7 +15,7 @@ import {
   release,
 } from './arena.ts';
 import { checkShard, describesEntry } from './check.ts';
-import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, writeClock } from './entry.ts';
+import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf } from './entry.ts';
 import { scheduleEntry } from './expiry.ts';
 import { breakJournal, isJournalBroken, mendJournal } from './journal.ts';
 import {
@@ -42,7 +42,7 @@ import {
   WRITING,
 } from './layout.ts';
 import { releaseShard, seizeShard } from './lock.ts';
-import { admitEntry } from './recency.ts';
+import { adoptEntry } from './recency.ts';
 import { formatIndex, formatShard, type Shard } from './shard.ts';
 import { clearTable, findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
 
@@ -113,7 +113,7 @@ function rebuildShard(shard: Shard, nowMs: number): number {
   formatArena(shard.groups);
   formatIndex(shard, nowMs);
   for (const ref of refs) {
-    if (!relinkWhole(shard, ref, nowMs)) dropped += 1;
+    if (!relinkWhole(shard, ref)) dropped += 1;
   }
   mendTables(shard);
   return dropped;
@@ -160,7 +160,7 @@ function isKept(shard: Shard, ref: number): boolean {
 }
 
 /** Puts one entry back into index, lists, wheel and counts; an entry whose key is there already is dropped. */
-function relinkWhole(shard: Shard, ref: number, nowMs: number): boolean {
+function relinkWhole(shard: Shard, ref: number): boolean {
   const { control, entries } = shard;
   const table = tableOf(entries, ref);
   const hash = hashOfEntry(shard, ref);
@@ -171,9 +171,7 @@ function relinkWhole(shard: Shard, ref: number, nowMs: number): boolean {
     return false;
   }
   control[control[tableBase(table) + TABLE_STATE] === TABLE_DOOMED ? KEYS_DOOMED : KEYS_LIVE] += 1;
-  const clock = clockOf(entries, ref);
-  admitEntry(shard, ref, nowMs);
-  writeClock(entries, ref, clock);
+  adoptEntry(shard, ref);
   if (expiresAt(entries, ref) === 0) return true;
   scheduleEntry(shard, ref);
   control[tableBase(table) + TABLE_EXPIRING] += 1;

@@ -8,7 +8,9 @@ import type { Clock } from '../base/clock.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
 import { type Arena, arenaBytesFor, formatArena, openArena } from './arena.ts';
 import { startWheel } from './expiry.ts';
+import { ghostBytesFor } from './ghosts.ts';
 import { type Journal, journalBytesFor, openJournal } from './journal.ts';
+import { createKeyEvents, type KeyEvents } from './key-events.ts';
 import {
   CELL_BYTES,
   CHANGING,
@@ -52,6 +54,7 @@ export type ShardBuffers = {
   readonly entries: SharedArrayBuffer;
   readonly groups: SharedArrayBuffer;
   readonly journal: SharedArrayBuffer;
+  readonly ghosts: SharedArrayBuffer;
 };
 
 /** One thread's views of one shard. */
@@ -64,8 +67,13 @@ export type Shard = {
   readonly entries: Arena;
   readonly groups: Arena;
   readonly journal: Journal;
+  readonly ghosts: Int32Array;
+  /** The thread's own record of what happens to keys: one for all its shards, where somebody may want to know. */
+  readonly keyEvents: KeyEvents;
   /** What this thread was held up by; all its shards share one. */
   delays: Delays;
+  /** Whether clients are paused: what has expired is not to be removed by readers. Asked when they have found some. */
+  isPaused: () => boolean;
   /** How long this thread waits for the lock before it gives up: for ever on workers. */
   lockWaitMs: number;
   holdCountdown: number;
@@ -107,7 +115,8 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
     Math.max(GROUPS_BYTES_MIN, Math.ceil(options.capacityBytes * GROUPS_SHARE)),
   );
   const tables = options.databases * TABLES_PER_DATABASE;
-  const rootWords = rootWordsFor(options.capacityBytes / (NARROW_KEY_AT + CELL_BYTES));
+  const keysMax = options.capacityBytes / (NARROW_KEY_AT + CELL_BYTES);
+  const rootWords = rootWordsFor(keysMax);
   const controlWords = TABLE_AREA + tables * (TABLE_WORDS + rootWords);
   const buffers = {
     numbers: new SharedArrayBuffer(NUMBERS * Float64Array.BYTES_PER_ELEMENT),
@@ -115,6 +124,7 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
     entries: new SharedArrayBuffer(entriesBytes),
     groups: new SharedArrayBuffer(groupsBytes),
     journal: new SharedArrayBuffer(journalBytesFor(options.capacityBytes)),
+    ghosts: new SharedArrayBuffer(ghostBytesFor(keysMax)),
   };
   const control = new Int32Array(buffers.control);
   control[DATABASES] = options.databases;
@@ -132,8 +142,14 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
   return buffers;
 }
 
-/** Maps a shard's memory in the calling thread. */
-export function openShard(buffers: ShardBuffers, index: number, threadId: number, clock: Clock): Shard {
+/** Maps a shard's memory in the calling thread. Nobody asks what happens to its keys, but by the record that is given. */
+export function openShard(
+  buffers: ShardBuffers,
+  index: number,
+  threadId: number,
+  clock: Clock,
+  keyEvents = createKeyEvents(),
+): Shard {
   return {
     index,
     threadId,
@@ -143,7 +159,10 @@ export function openShard(buffers: ShardBuffers, index: number, threadId: number
     entries: openArena(buffers.entries),
     groups: openArena(buffers.groups),
     journal: openJournal(buffers.journal),
+    ghosts: new Int32Array(buffers.ghosts),
+    keyEvents,
     delays: { sinceMs: 0 },
+    isPaused: () => false,
     lockWaitMs: Infinity,
     holdCountdown: 1,
     holdTimed: false,

@@ -5,6 +5,7 @@
  * Owns no state; runs on every thread.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { User } from '../commands/acl-user.ts';
 import type { Config } from '../config/config.ts';
 import { WORKERS_MAX } from '../config/limits.ts';
 import type { MadeSegment } from '../durability/disk-state.ts';
@@ -48,10 +49,14 @@ export type ProcessBoot = {
   readonly slowLogIds: SharedArrayBuffer;
   /** The sampled accesses to keys on their way to main (metrics/access-ring.ts). */
   readonly accesses: SharedArrayBuffer;
+  /** Which workers track which keys (metrics/tracking-filter.ts). */
+  readonly trackingFilter: SharedArrayBuffer;
   /** How loading, snapshots and log stand (metrics/persistence.ts). */
   readonly persistence: SharedArrayBuffer;
   /** As it is when the worker starts: a replacement gets what CONFIG SET has made of it. */
   readonly config: Config;
+  /** Likewise: by name, as they are when the worker starts. */
+  readonly users: Map<string, User>;
   readonly startedAtMs: number;
   /** 40 hex digits, fresh for each start of the process. */
   readonly runId: string;
@@ -73,7 +78,7 @@ export type HandedSocket = import('node:net').Socket;
 
 /** Main to worker. */
 export type MainMessage =
-  | { readonly kind: 'socket'; readonly socket: HandedSocket }
+  | { readonly kind: 'socket'; readonly socket: HandedSocket; readonly isEncrypted: boolean }
   | { readonly kind: 'peer'; readonly peer: BusPort }
   | { readonly kind: 'stop' };
 

@@ -23,6 +23,8 @@ export type Bus = {
   readonly waiting: Map<number, WaitingRequest>;
   /** Told of handlers that throw and payloads that cannot be cloned: bugs, which must not stop the other messages. */
   readonly onTrouble: (text: string, error: unknown) => void;
+  /** Told of a thread that is not there any more; a replacement may have come already. */
+  readonly onGone: ((threadId: number) => void)[];
   nextRequestId: number;
   flushDue: boolean;
 };
@@ -51,6 +53,7 @@ export function createBus(
     handlers: new Map(),
     waiting: new Map(),
     onTrouble,
+    onGone: [],
     nextRequestId: 1,
     flushDue: false,
   };
@@ -81,6 +84,7 @@ export function disconnectPeer(bus: Bus, threadId: number): void {
   for (const request of [...bus.waiting.values()]) {
     if (request.threadId === threadId) request.finish(NO_REPLY);
   }
+  for (const listener of bus.onGone) listener(threadId);
 }
 
 /** Sets the one handler of a topic on this thread. The caller knows its topic, hence the payload's type. */

@@ -25,13 +25,14 @@ type ConfigSetRequest = {
 const NO_FILE = 'ERR The server is running without a config file';
 
 /**
- * Makes the calling thread, main, the one that decides over `config`. `settle` does what a change takes besides; what it
+ * Makes the calling thread, main, the one that decides over `config`; `userLines` are what the file is to say of users. `settle` does what a change takes besides; what it
  * resolves to is the error to answer, '' for none.
  */
 export function decideConfigChanges(
   bus: Bus,
   config: Config,
   settle: (changes: readonly Change[]) => Promise<string>,
+  userLines: () => readonly string[],
 ): void {
   let rewriting: Promise<unknown> = Promise.resolve();
   handleTopic<ConfigSetRequest>(bus, TOPIC_SET, async ({ pairs, clientIsLocal }) => {
@@ -41,12 +42,15 @@ export function decideConfigChanges(
     await applyEverywhere(bus, config, prepared.changes);
     const trouble = await settle(prepared.changes);
     // As redis-server: what cannot be put in force is taken back, all of it.
-    if (trouble !== '') await applyEverywhere(bus, config, before);
+    if (trouble !== '') {
+      await applyEverywhere(bus, config, before);
+      await settle(before);
+    }
     return trouble;
   });
   // One after the other: each writes the same file.
   handleTopic(bus, TOPIC_REWRITE, () => {
-    const rewritten = rewriting.then(() => rewriteConfig(config));
+    const rewritten = rewriting.then(() => rewriteConfig(config, userLines()));
     rewriting = rewritten;
     return rewritten;
   });
@@ -69,8 +73,8 @@ export function followConfigChanges(
   });
 }
 
-async function rewriteConfig(config: Config): Promise<string> {
+async function rewriteConfig(config: Config, userLines: readonly string[]): Promise<string> {
   if (config.configFile === undefined) return NO_FILE;
-  const trouble = await rewriteConfigOnDisk(config.configFile, config);
+  const trouble = await rewriteConfigOnDisk(config.configFile, config, userLines);
   return trouble === undefined ? '' : `ERR ${trouble}`;
 }

@@ -4,6 +4,7 @@
  * Main thread. Clients are told to wait meanwhile. What is loaded is what was there, so the log goes on as if nothing had
  * happened: each shard's LSN is the same before and after.
  */
+import { TOPIC_EMPTIED } from '../commands/tracking-outlets.ts';
 import type { SnapshotSet } from '../durability/manifest.ts';
 import { createJobProgress } from '../durability/snapshot-jobs.ts';
 import { closeGate, GATE_LOADING, openGate } from '../resilience/gate.ts';
@@ -11,6 +12,7 @@ import { isJournaling, startJournaling, stopJournaling } from '../shard/journal.
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { formatShard, type Shard } from '../shard/shard.ts';
+import { publish } from './bus.ts';
 import { loadSet, planRecovery, replay } from './loading.ts';
 import { sealStreams } from './log-epoch.ts';
 import { inTurn, type Persistence, type SnapshotEnd } from './persistence.ts';
@@ -39,6 +41,8 @@ export async function reloadData(
   } catch (error) {
     return { ok: false, text: (error as Error).message };
   } finally {
+    // What has expired meanwhile is not there any more, and nobody would hear of it who keeps its value.
+    publish(persistence.bus, TOPIC_EMPTIED, undefined);
     openGate(gate, GATE_LOADING);
   }
 }

@@ -4,18 +4,24 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { ShardBusyError } from '../base/errors.ts';
+import { createAclAccess } from '../commands/acl-access.ts';
 import { createChanges } from '../commands/changes.ts';
 import type { Engine, EngineBus, EngineLog } from '../commands/engine.ts';
 import { createSampling } from '../commands/key-sampling.ts';
 import { createMonitoring } from '../commands/monitoring.ts';
+import { createPubSub } from '../commands/pubsub-state.ts';
 import { createTiming } from '../commands/timing.ts';
+import { createTracking } from '../commands/tracking-state.ts';
 import { MAIN_LOCK_PAUSE_MS, MAIN_LOCK_WAIT_MS } from '../config/limits.ts';
 import { openLogBoard } from '../durability/log-board.ts';
 import { readLog, resetLogTotals } from '../durability/log-statistics.ts';
 import { openCounters, openLatencies } from '../metrics/counters.ts';
 import { createSlowLog } from '../metrics/slow-log.ts';
+import { openTrackingFilter } from '../metrics/tracking-filter.ts';
+import { isPaused } from '../resilience/pause.ts';
+import { createKeyEvents } from '../shard/key-events.ts';
 import { openShard } from '../shard/shard.ts';
-import { MAIN_THREAD_ID, type ProcessBoot, sectionOfThread } from './boot.ts';
+import { MAIN_THREAD_ID, type ProcessBoot, sectionOfThread, threadIdOfWorker } from './boot.ts';
 import { type Bus, handleTopic, publish, publishTo, requestAll, requestFrom } from './bus.ts';
 
 /** Maps every shard. `workerIndex` is -1 on the main thread. */
@@ -28,10 +34,17 @@ export function createEngine(
 ): Engine {
   const { threadId, workerIndex } = thread;
   const logBoard = openLogBoard(boot.logBoard, boot.workerCount);
-  const shards = boot.shardBuffers.map((buffers, index) => openShard(buffers, index, threadId, clock));
+  const keyEvents = createKeyEvents();
+  const shards = boot.shardBuffers.map((buffers, index) =>
+    openShard(buffers, index, threadId, clock, keyEvents),
+  );
   const isMain = workerIndex < 0;
   const timing = createTiming(openLatencies(boot.counters, sectionOfThread(threadId)), clock.monotonicMs);
-  for (const shard of shards) shard.delays = timing.delays;
+  const gate = new Int32Array(boot.gate);
+  for (const shard of shards) {
+    shard.delays = timing.delays;
+    shard.isPaused = () => isPaused(gate, clock.wallMs());
+  }
   if (isMain) for (const shard of shards) shard.lockWaitMs = MAIN_LOCK_WAIT_MS;
   return {
     threadId,
@@ -49,10 +62,17 @@ export function createEngine(
     wallMs: clock.wallMs,
     startedAtMs: boot.startedAtMs,
     runId: boot.runId,
+    access: createAclAccess(boot.users),
     sessions: new Map(),
-    gate: new Int32Array(boot.gate),
+    gate,
     monitoring: createMonitoring(),
     sampling: createSampling(boot.accesses, sectionOfThread(threadId), clock.wallMs()),
+    keyEvents,
+    tracking: createTracking(
+      openTrackingFilter(boot.trackingFilter, boot.workerCount, workerIndex),
+      threadIdOfWorker(0),
+    ),
+    pubsub: createPubSub(),
     changes: createChanges(shards),
     drainLog: () => undefined,
     slowLog: createSlowLog(boot.slowLogIds),
@@ -92,6 +112,7 @@ function engineBus(bus: Bus): EngineBus {
       if (reply === undefined) throw new Error(`the main thread does not answer '${topic}'`);
       return reply;
     },
+    onGone: (listener) => void bus.onGone.push(listener),
     handle: (topic, handler) => handleTopic(bus, topic, handler),
   };
 }

@@ -94,11 +94,14 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   return workers;
 }
 
-/** Gives a fresh, paused socket to the worker with the fewest connections; false (socket untouched) where none lives. */
-export function handSocket(workers: Workers, socket: HandedSocket): boolean {
+/**
+ * Gives a fresh, paused socket to the worker with the fewest connections; false (socket untouched) where none lives.
+ * `isEncrypted`: the worker begins with the handshake of TLS.
+ */
+export function handSocket(workers: Workers, socket: HandedSocket, isEncrypted: boolean): boolean {
   const member = leastLoaded(workers.crew);
   if (member?.worker === undefined) return false;
-  const message: MainMessage = { kind: 'socket', socket };
+  const message: MainMessage = { kind: 'socket', socket, isEncrypted };
   // The types do not know that sockets are transferable (Node 24.20, 26.6).
   member.worker.postMessage(message, [socket as never]);
   // A thread that has ended without having told so yet takes nothing.

@@ -7,6 +7,7 @@ import { createAdminApp, listenAdmin } from '../../src/admin/app.ts';
 import type { AdminSources, Readiness } from '../../src/admin/sources.ts';
 import { StartError } from '../../src/base/errors.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
+import { accessWith, setDefaultPassword } from '../support/access.ts';
 import { parsePrometheusText } from '../support/prometheus-parser.ts';
 import { sampleSources } from '../support/sample-reading.ts';
 
@@ -28,7 +29,7 @@ function appOf(sources: Partial<AdminSources> = {}): FastifyInstance {
   const app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => READY,
-    password: () => '',
+    access: accessWith(),
     ...sources,
   });
   apps.push(app);
@@ -105,7 +106,7 @@ describe('with a password', () => {
   const headers = { authorization: 'Bearer secret' };
 
   test('every page but health needs it, unknown ones too', async () => {
-    const app = appOf({ password: () => 'secret' });
+    const app = appOf({ access: accessWith('secret') });
     for (const url of ['/', '/metrics', '/nothing', '/livez/', '/readyz/../metrics']) {
       const response = await app.inject(url);
       expect(response.statusCode, url).toBe(401);
@@ -119,17 +120,17 @@ describe('with a password', () => {
   });
 
   test('a changed password counts from the next request on', async () => {
-    let password = 'secret';
-    const app = appOf({ password: () => password });
+    const access = accessWith('secret');
+    const app = appOf({ access });
     expect((await app.inject({ url: '/metrics', headers })).statusCode).toBe(200);
-    password = 'another';
+    setDefaultPassword(access, 'another');
     expect((await app.inject({ url: '/metrics', headers })).statusCode).toBe(401);
-    password = '';
+    setDefaultPassword(access, '');
     expect((await app.inject('/metrics')).statusCode).toBe(200);
   });
 
   test('the reasons of failed checks are only for those who send it', async () => {
-    const app = appOf({ password: () => 'secret', readiness: () => NOT_READY });
+    const app = appOf({ access: accessWith('secret'), readiness: () => NOT_READY });
     expect((await app.inject('/readyz?verbose')).body).not.toContain('disk');
     expect((await app.inject({ url: '/readyz?verbose', headers })).body).toContain('log: the disk is full');
   });

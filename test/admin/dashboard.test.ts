@@ -2,12 +2,13 @@
 import { afterAll, expect, test } from 'vitest';
 import { createAdminApp } from '../../src/admin/app.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
+import { accessWith } from '../support/access.ts';
 import { sampleSources } from '../support/sample-reading.ts';
 
 const app = createAdminApp({
   reading: () => takeReading(sampleSources()),
   readiness: () => ({ ready: true, checks: [] }),
-  password: () => '',
+  access: accessWith(),
 });
 afterAll(() => app.close());
 

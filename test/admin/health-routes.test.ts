@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createAdminApp } from '../../src/admin/app.ts';
 import type { Readiness } from '../../src/admin/sources.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
+import { accessWith } from '../support/access.ts';
 import { sampleSources } from '../support/sample-reading.ts';
 
 const NOT_READY: Readiness = {
@@ -25,7 +26,7 @@ function appOf(readiness: Readiness, password = ''): FastifyInstance {
   const app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => readiness,
-    password: () => password,
+    access: accessWith(password),
   });
   apps.push(app);
   return app;

@@ -5,6 +5,7 @@ import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../../src/config
 import { closeGate, GATE_LOADING, GATE_LOG, openGate } from '../../src/resilience/gate.ts';
 import { isJournalBroken, pendingBytes, startJournaling, takePending } from '../../src/shard/journal.ts';
 import { EVICTED_KEYS, LOCK } from '../../src/shard/layout.ts';
+import { accessWith } from '../support/access.ts';
 import { createKeyApp, type KeyApp } from '../support/key-app.ts';
 
 const PROBLEM = 'application/problem+json; charset=utf-8';
@@ -263,7 +264,7 @@ describe('refusals', () => {
   });
 
   test('the password is needed', async () => {
-    const keys = world({}, { password: () => 'secret' });
+    const keys = world({}, { access: accessWith('secret') });
     expect((await store(keys, 'k', 'v')).statusCode).toBe(401);
     expect((await store(keys, 'k', 'v', { authorization: 'Bearer secret' })).statusCode).toBe(201);
     // User default, and none.
@@ -274,7 +275,7 @@ describe('refusals', () => {
   });
 
   test('a page of another site may not store', async () => {
-    const keys = world({}, { password: () => 'secret' });
+    const keys = world({}, { access: accessWith('secret') });
     const headers = { authorization: 'Bearer secret', origin: 'http://evil.example' };
     expect((await store(keys, 'k', 'v', headers)).statusCode).toBe(403);
     expect((await ask(keys, 'GET', 'k', { authorization: 'Bearer secret' })).statusCode).toBe(404);

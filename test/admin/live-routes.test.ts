@@ -13,6 +13,7 @@ import { installSlowLog } from '../../src/commands/slow-log.ts';
 import { applyDirectives } from '../../src/config/config.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
 import { createBigKeysSearch } from '../../src/threads/big-keys.ts';
+import { accessWith } from '../support/access.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { sampleSources } from '../support/sample-reading.ts';
 
@@ -37,7 +38,7 @@ function createPages(harness: Harness = createHarness(), password = '') {
   const app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => ({ ready: true, checks: [] }),
-    password: () => password,
+    access: accessWith(password),
     live: { engine, history, now, hub, bigKeys, stop: () => undefined },
   });
   apps.push(app);

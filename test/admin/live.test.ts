@@ -5,9 +5,11 @@ import { createAdminApp, listenAdmin } from '../../src/admin/app.ts';
 import { createHistory, type LiveSample } from '../../src/admin/history.ts';
 import { createLiveHub, type LiveHub, tellListeners } from '../../src/admin/live.ts';
 import type { LiveState } from '../../src/admin/live-state.ts';
+import type { AclAccess } from '../../src/commands/acl-access.ts';
 import { LIVE_BEHIND_MS_MAX, LIVE_LISTENERS_MAX } from '../../src/config/limits.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
 import { createBigKeysSearch } from '../../src/threads/big-keys.ts';
+import { accessWith, setDefaultPassword } from '../support/access.ts';
 import { type EventStream, openEventStream } from '../support/event-stream.ts';
 import { createHarness } from '../support/harness.ts';
 import { eventually } from '../support/readings.ts';
@@ -32,13 +34,18 @@ type World = {
   /** What the next events carry besides their number. */
   padding: string;
   nowMs: number;
-  password: string;
+  readonly access: AclAccess;
   open(reads?: boolean): Promise<EventStream>;
 };
 
 async function createWorld(password = ''): Promise<World> {
   const { engine } = createHarness();
-  const world = { made: { samples: 0, states: 0 }, padding: '', nowMs: 0, password } as World;
+  const world = {
+    made: { samples: 0, states: 0 },
+    padding: '',
+    nowMs: 0,
+    access: accessWith(password),
+  } as World;
   world.hub = createLiveHub({
     sample: () => {
       world.made.samples += 1;
@@ -56,7 +63,7 @@ async function createWorld(password = ''): Promise<World> {
   world.app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => ({ ready: true, checks: [] }),
-    password: () => world.password,
+    access: world.access,
     live: { engine, history, now, hub: world.hub, bigKeys, stop: () => undefined },
   });
   apps.push(world.app);
@@ -159,7 +166,7 @@ describe('the stream', () => {
     const stream = await world.open();
     tellListeners(world.hub);
     await eventually(() => stream.events().length === 3);
-    world.password = 'secret';
+    setDefaultPassword(world.access, 'secret');
     tellListeners(world.hub);
     await stream.ended;
     expect(stream.events()).toHaveLength(3);

@@ -5,6 +5,7 @@ import { createAdminApp } from '../../src/admin/app.ts';
 import type { AdminSources } from '../../src/admin/sources.ts';
 import { gatherInfo } from '../../src/commands/info-sources.ts';
 import { takeReading } from '../../src/metrics/reading.ts';
+import { accessWith } from '../support/access.ts';
 import { createHarness } from '../support/harness.ts';
 import { parseOpenMetrics, parsePrometheusText } from '../support/prometheus-parser.ts';
 import { sampleMissRatio, sampleSources } from '../support/sample-reading.ts';
@@ -17,7 +18,7 @@ function appOf(sources: Partial<AdminSources> = {}): FastifyInstance {
   const app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => ({ ready: true, checks: [] }),
-    password: () => '',
+    access: accessWith(),
     ...sources,
   });
   apps.push(app);
@@ -78,7 +79,7 @@ describe('/metrics.json', () => {
   });
 
   test('needs the password, as /metrics does', async () => {
-    const app = appOf({ password: () => 'secret' });
+    const app = appOf({ access: accessWith('secret') });
     expect((await app.inject('/metrics.json')).statusCode).toBe(401);
   });
 });

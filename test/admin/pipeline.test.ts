@@ -7,7 +7,7 @@ import { PIPELINE_COMMANDS_MAX, PIPELINE_REPLY_BYTES_MAX } from '../../src/confi
 import { beginFlight, endFlight } from '../../src/durability/log-board.ts';
 import { ERROR_REPLIES } from '../../src/metrics/names.ts';
 import { isJournalBroken, pendingBytes, startJournaling, takePending } from '../../src/shard/journal.ts';
-import { LOCK } from '../../src/shard/layout.ts';
+import { LOCK, WATCHED_ABSENT } from '../../src/shard/layout.ts';
 import { whenSettled } from '../../src/threads/settling.ts';
 import { createKeyApp, type KeyApp } from '../support/key-app.ts';
 
@@ -242,7 +242,7 @@ describe('a pipeline', () => {
       ['SET', 'k', 'v'],
       ['SLOWLOG', 'LEN'],
     ];
-    const replies = runPipeline(runner, { commands, database: 0, address: '?:0' });
+    const replies = runPipeline(runner, { commands, database: 0, address: '?:0', user: 'default' });
     await new Promise((resolve) => whenSettled(settling, engine.changes, false, resolve));
     late.resolve([0]);
     await replies;
@@ -264,6 +264,92 @@ describe('a pipeline', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => run(keys, commands)));
     expect(isJournalBroken(shard)).toBe(false);
     expect(answers.map(({ json }) => json)).toEqual(new Array(20).fill(['OK', 'OK']));
+  });
+
+  test('has transactions, which end with it', async () => {
+    const keys = world();
+    const { json } = await run(keys, [
+      ['WATCH', 'k', 'none'],
+      ['MULTI'],
+      ['SET', 'k', '1'],
+      ['INCR', 'k'],
+      ['MGET', 'k', 'none'],
+      ['EXEC'],
+      ['WATCH', 'k'],
+      ['INCR', 'k'],
+      ['MULTI'],
+      ['INCR', 'k'],
+      ['EXEC'],
+      ['WATCH', 'none'],
+      ['MULTI'],
+      ['DEL', 'k'],
+    ]);
+    expect(json.slice(5)).toEqual([
+      ['OK', 2, ['2', null]],
+      'OK',
+      3,
+      'OK',
+      'QUEUED',
+      null,
+      'OK',
+      'OK',
+      'QUEUED',
+    ]);
+    expect(keys.harness.shards.map(({ control }) => control[WATCHED_ABSENT])).toEqual([0, 0, 0]);
+    expect((await run(keys, [['EXEC'], ['GET', 'k']])).json).toEqual([
+      { error: 'ERR EXEC without MULTI' },
+      '3',
+    ]);
+  });
+
+  test('does not execute a transaction a part of which was refused, or whose watch was', async () => {
+    const keys = world({ shards: 1 });
+    const [shard] = keys.harness.shards;
+    shard.lockWaitMs = 1;
+    const aborted = { error: 'EXECABORT Transaction discarded because of previous errors.' };
+    const refused = await run(keys, [['MULTI'], ['SET', 'k', '1'], ['SELECT', '1'], ['EXEC'], ['GET', 'k']]);
+    expect(refused.json.slice(3)).toEqual([aborted, null]);
+    Atomics.store(shard.control, LOCK, OTHER_THREAD);
+    const busy = await run(keys, [['MULTI'], ['SET', 'k', '1'], ['EXEC'], ['PING']]);
+    expect(busy.json.slice(2)).toEqual([{ error: expect.stringContaining('TRYAGAIN') }, 'PONG']);
+    const commands = [
+      ['WATCH', 'k'],
+      ['SLOWLOG', 'LEN'],
+      ['MULTI'],
+      ['SET', 'k', '1'],
+      ['EXEC'],
+      ['GET', 'k'],
+    ];
+    const late = Promise.withResolvers<unknown[]>();
+    Object.assign(keys.harness.engine.bus, { requestAll: () => late.promise });
+    const unwatched = run(keys, commands);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    Atomics.store(shard.control, LOCK, 0);
+    late.resolve([0]);
+    expect((await unwatched).json).toEqual([
+      { error: expect.stringContaining('TRYAGAIN') },
+      0,
+      'OK',
+      'QUEUED',
+      aborted,
+      null,
+    ]);
+  });
+
+  test('has a transaction of large values wait for the log and executed then, whole', async () => {
+    const keys = world({ shards: 1, shardBytes: 2 * 2 ** 20 });
+    const [shard] = keys.harness.shards;
+    startJournaling(shard);
+    keys.settle = () => {
+      takePending(shard, Buffer.alloc(pendingBytes(shard)), 0);
+      return { isSafe: true, errno: 0 };
+    };
+    const sets = Array.from({ length: 12 }, (_, i) => ['SET', `k${i % 2}`, 'v'.repeat(2 ** 19)]);
+    const commands = [['MULTI'], ...sets, ['EXEC']];
+    const answers = await Promise.all(Array.from({ length: 6 }, () => run(keys, commands)));
+    expect(isJournalBroken(shard)).toBe(false);
+    expect(answers.map(({ json }) => json.at(-1))).toEqual(new Array(6).fill(new Array(12).fill('OK')));
   });
 
   test('has its errors counted that come later', async () => {

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { equalSecrets } from '../../src/base/secrets.ts';
+import { equalSecrets, hashSecret } from '../../src/base/secrets.ts';
 
 describe('equalSecrets', () => {
   it('is true for the same bytes and for nothing else', () => {
@@ -30,4 +30,11 @@ describe('equalSecrets', () => {
       expect(equalSecrets(secret, other)).toBe(false);
     }
   });
+});
+
+it('a hashed secret is its SHA-256 in hexadecimal digits', () => {
+  // FIPS 180-2, appendix B.1.
+  expect(hashSecret(Buffer.from('abc'))).toBe(
+    'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+  );
 });

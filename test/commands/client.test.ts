@@ -30,6 +30,7 @@ function createWorkers(clientCounts: readonly number[]) {
         );
       },
       requestMain: async () => undefined,
+      onGone: () => undefined,
       handle: (topic, handler) => void topics.set(topic, handler),
     };
     Object.assign(harness.engine, { bus });

@@ -60,10 +60,27 @@ describe('OBJECT', () => {
     expect(harness.run('OBJECT', 'IDLETIME', 'key')).toMatch(/^-ERR An LFU maxmemory policy is selected/);
   });
 
+  it('counts seconds in steps of four under allkeys-s3fifo, and tells no uses', () => {
+    harness = createHarness({ flags: ['--maxmemory-policy', 'allkeys-s3fifo'] });
+    harness.run('SET', 'key', 'value');
+    for (const [afterMs, seconds] of [
+      [0, 0],
+      [12_000, 12],
+      [100_000, 112],
+    ]) {
+      harness.nowMs += afterMs;
+      expect(harness.run('OBJECT', 'IDLETIME', 'key')).toBe(`:${seconds}\r\n`);
+    }
+    harness.run('GET', 'key');
+    expect(harness.run('OBJECT', 'IDLETIME', 'key')).toBe(':0\r\n');
+    expect(harness.run('OBJECT', 'FREQ', 'key')).toMatch(/^-ERR An LFU maxmemory policy is not selected/);
+  });
+
   it('shares small integers where keys need not remember their use', () => {
     for (const [policy, references] of [
       ['allkeys-lru', 1],
       ['volatile-lfu', 1],
+      ['allkeys-s3fifo', 1],
       ['noeviction', 2147483647],
       ['volatile-ttl', 2147483647],
       ['allkeys-random', 2147483647],

@@ -49,6 +49,7 @@ function createThreads(count: number): Threads {
         return present.map((known) => known.get(topic)?.(payload, threadId));
       },
       requestMain: async () => undefined,
+      onGone: () => undefined,
       handle: (topic, handler) => void handlers.set(topic, handler),
     };
     Object.assign(harness.engine, { bus, threadId });

@@ -70,6 +70,9 @@ function createWorld(stepMs: number, flags: string[] = []) {
   };
 }
 
+/** A step of the clock that is so short that no read uses up its connection's share of a turn. */
+const BRIEF = 1 / 64;
+
 const repeated = (count: number, ...command: string[]) => Array.from({ length: count }, () => command);
 
 describe('a command that comes alone', () => {
@@ -108,48 +111,51 @@ describe('a command that comes alone', () => {
 
 describe('brief commands in a row', () => {
   it(`are timed together, up to ${STRETCH_COMMANDS_MAX}, each with the mean`, () => {
-    const { harness, send, clock } = createWorld(8);
+    const { harness, send, clock } = createWorld(8 * BRIEF);
     send(['GET', 'a']);
     const before = clock.readings;
     send(...repeated(STRETCH_COMMANDS_MAX, 'GET', 'a'), ...repeated(4, 'GET', 'a'));
     expect(clock.readings - before).toBe(3 + 2);
     // The first alone, a whole stretch, and the four behind it took one step of the clock each.
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 1 + STRETCH_COMMANDS_MAX + 4, sum: 3 * 8e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({
+      count: 1 + STRETCH_COMMANDS_MAX + 4,
+      sum: 3 * 8e6 * BRIEF,
+    });
   });
 
   it('of several kinds share the mean', () => {
-    const { harness, send } = createWorld(6);
+    const { harness, send } = createWorld(6 * BRIEF);
     send(['SET', 'a', '1'], ['GET', 'a'], ['GET', 'a']);
-    expect(latencyOf(harness, 'set')).toMatchObject({ count: 1, max: 2e6 });
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 2, max: 2e6 });
+    expect(latencyOf(harness, 'set')).toMatchObject({ count: 1, max: 2e6 * BRIEF });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 2, max: 2e6 * BRIEF });
   });
 
   it('with a refused one among them: it takes its share of the time, and none of the calls', () => {
-    const { harness, send } = createWorld(6);
+    const { harness, send } = createWorld(6 * BRIEF);
     send(['SET', 'a', '1'], ['GET'], ['GET', 'a']);
-    expect(countsOf(harness, 'get')).toEqual({ calls: 1, rejected: 1, failed: 0, ns: 2e6 });
-    expect(countsOf(harness, 'set')).toEqual({ calls: 1, rejected: 0, failed: 0, ns: 2e6 });
+    expect(countsOf(harness, 'get')).toEqual({ calls: 1, rejected: 1, failed: 0, ns: 2e6 * BRIEF });
+    expect(countsOf(harness, 'set')).toEqual({ calls: 1, rejected: 0, failed: 0, ns: 2e6 * BRIEF });
     const together = latenciesOf(harness.engine.timing.latencies, COMMANDS_TOGETHER_HISTOGRAM);
-    expect(readHistogram(together)).toMatchObject({ count: 2, sum: 4e6 });
+    expect(readHistogram(together)).toMatchObject({ count: 2, sum: 4e6 * BRIEF });
     send(['GET', 'a'], ['NOSUCH']);
-    expect(countsOf(harness, 'get')).toMatchObject({ calls: 2, ns: 5e6 });
+    expect(countsOf(harness, 'get')).toMatchObject({ calls: 2, ns: 5e6 * BRIEF });
     send(...repeated(STRETCH_COMMANDS_MAX, 'GET'));
     expect(countsOf(harness, 'get')).toEqual({
       calls: 2,
       rejected: 1 + STRETCH_COMMANDS_MAX,
       failed: 0,
-      ns: 5e6,
+      ns: 5e6 * BRIEF,
     });
   });
 
   it('that fail are told apart from those that do not', () => {
-    const { harness, send } = createWorld(6);
+    const { harness, send } = createWorld(6 * BRIEF);
     send(['INCR', 'n'], ['SET', 'text', 'x'], ['INCR', 'text']);
-    expect(countsOf(harness, 'incr')).toEqual({ calls: 2, rejected: 0, failed: 1, ns: 4e6 });
+    expect(countsOf(harness, 'incr')).toEqual({ calls: 2, rejected: 0, failed: 1, ns: 4e6 * BRIEF });
   });
 
   it('that are split over two turns are in two stretches', () => {
-    const { harness, client, clock, turn } = createWorld(3);
+    const { harness, client, clock, turn } = createWorld(3 * BRIEF);
     const bytes = Buffer.concat([requestBytes('GET', 'a'), requestBytes('GET', 'b')]);
     client.sendBytes(bytes.subarray(0, 30));
     turn();
@@ -157,7 +163,7 @@ describe('brief commands in a row', () => {
     client.sendBytes(bytes.subarray(30));
     turn();
     expect(clock.readings - before).toBe(2 + 2);
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 2, sum: 6e6, max: 3e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 2, sum: 6e6 * BRIEF, max: 3e6 * BRIEF });
   });
 
   it.each([
@@ -165,18 +171,18 @@ describe('brief commands in a row', () => {
     ['one of many arguments', ['MGET', ...'abcdefghij'], 'mget'],
     ['one of much input', ['SET', 'b', 'v'.repeat(STRETCH_BYTES_MAX)], 'set'],
   ])('end before %s, which is timed alone', (_, long, name) => {
-    const { harness, send } = createWorld(4);
+    const { harness, send } = createWorld(4 * BRIEF);
     send(['GET', 'a'], ['GET', 'a'], long, ['GET', 'a'], ['GET', 'a']);
-    expect(latencyOf(harness, name)).toMatchObject({ count: 1, sum: 4e6 });
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 4, sum: 8e6, max: 2e6 });
+    expect(latencyOf(harness, name)).toMatchObject({ count: 1, sum: 4e6 * BRIEF });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 4, sum: 8e6 * BRIEF, max: 2e6 * BRIEF });
   });
 
   it('end behind a reply of many bytes', () => {
-    const { harness, send } = createWorld(4);
+    const { harness, send } = createWorld(4 * BRIEF);
     send(['SET', 'a', 'v'.repeat(STRETCH_BYTES_MAX)]);
     send(['GET', 'a'], ['STRLEN', 'a']);
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 1, sum: 4e6 });
-    expect(latencyOf(harness, 'strlen')).toMatchObject({ count: 1, sum: 4e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 1, sum: 4e6 * BRIEF });
+    expect(latencyOf(harness, 'strlen')).toMatchObject({ count: 1, sum: 4e6 * BRIEF });
   });
 
   it.each([
@@ -184,17 +190,17 @@ describe('brief commands in a row', () => {
     ['slowlog-log-slower-than', 999, 'slowlogLogSlowerThan'],
     ['latency-monitor-threshold', 1, 'latencyMonitorThreshold'],
   ] as const)('are each timed alone with %s %i', (_, value, field) => {
-    const { harness, send } = createWorld(4);
+    const { harness, send } = createWorld(4 * BRIEF);
     harness.engine.config[field] = value;
     applyThresholds(harness.engine);
     send(...repeated(3, 'GET', 'a'));
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 12e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 12e6 * BRIEF });
   });
 });
 
 describe('small reads in one turn', () => {
   it(`are timed one in ${SMALL_READS_PER_TIMED}, and the commands of the others count with the mean`, () => {
-    const { harness, read, turn, clock } = createWorld(8);
+    const { harness, read, turn, clock } = createWorld(8 * BRIEF);
     read(['GET', 'a']);
     const before = clock.readings;
     for (let reads = 1; reads < SMALL_READS_PER_TIMED; reads += 1) read(['GET', 'a']);
@@ -204,12 +210,16 @@ describe('small reads in one turn', () => {
     expect(clock.readings - before).toBe(2);
     turn();
     const reads = SMALL_READS_PER_TIMED;
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: reads, sum: reads * 8e6, max: 8e6 });
-    expect(latencyOf(harness, 'set')).toMatchObject({ count: 1, sum: 8e6 });
+    expect(latencyOf(harness, 'get')).toMatchObject({
+      count: reads,
+      sum: reads * 8e6 * BRIEF,
+      max: 8e6 * BRIEF,
+    });
+    expect(latencyOf(harness, 'set')).toMatchObject({ count: 1, sum: 8e6 * BRIEF });
   });
 
   it('are all timed from the first on where they are not small', () => {
-    const { read, clock } = createWorld(8);
+    const { read, clock } = createWorld(8 * BRIEF);
     read(['GET', 'a']);
     const before = clock.readings;
     read(['SET', 'a', 'v'.repeat(SMALL_READ_BYTES_MAX)]);
@@ -218,17 +228,17 @@ describe('small reads in one turn', () => {
   });
 
   it('have what may take long timed alone, and what follows it', () => {
-    const { harness, read, turn } = createWorld(8);
+    const { harness, read, turn } = createWorld(8 * BRIEF);
     read(['GET', 'a']);
     read(['GET', 'a']);
     read(['KEYS', 'nothing'], ['GET', 'a']);
     turn();
-    expect(latencyOf(harness, 'keys')).toMatchObject({ count: 1, sum: 8e6 });
-    expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 3 * 8e6, max: 8e6 });
+    expect(latencyOf(harness, 'keys')).toMatchObject({ count: 1, sum: 8e6 * BRIEF });
+    expect(latencyOf(harness, 'get')).toMatchObject({ count: 3, sum: 3 * 8e6 * BRIEF, max: 8e6 * BRIEF });
   });
 
   it(`are recorded when there are ${STRETCH_COMMANDS_MAX} commands, in the middle of an untimed one as well`, () => {
-    const { harness, read, turn } = createWorld(8);
+    const { harness, read, turn } = createWorld(8 * BRIEF);
     const brief = repeated(6, 'GET', 'a');
     for (let reads = 0; reads < 6; reads += 1) read(...brief);
     expect(latencyOf(harness, 'get')).toMatchObject({ count: STRETCH_COMMANDS_MAX });

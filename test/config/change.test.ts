@@ -114,10 +114,10 @@ describe('CONFIG GET', () => {
     const names = getDirectives(configOf(), ['maxmemory', 'MAXMEMORY*', 'max*memory']).map(([name]) => name);
     expect(names).toEqual([
       'maxmemory',
+      'maxmemory-clients',
       'maxmemory-policy',
       'maxmemory-samples',
       'maxmemory-eviction-tenacity',
-      'maxmemory-clients',
     ]);
   });
 

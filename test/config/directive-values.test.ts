@@ -103,6 +103,7 @@ describe('the value of a directive', () => {
 
   it('is classes of key events, percentiles, scores or an address', () => {
     expect(parse('notify-keyspace-events', 'Kg$lshzxetd')).toBe('AK');
+    expect(parse('notify-keyspace-events', 'mnKEA')).toBe('AnKEm');
     expect(parse('notify-keyspace-events', 'q')).toMatch(/^!Invalid event class character/);
     expect(parse('latency-tracking-info-percentiles', '50 99.990')).toBe('50 99.99');
     expect(parse('latency-tracking-info-percentiles', '101')).toMatch(/should sit between/);

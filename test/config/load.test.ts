@@ -263,14 +263,33 @@ describe('a refusal', () => {
 
 describe('notices', () => {
   it('name what was set and changes nothing', () => {
-    const { notices } = load(['--tls-port', '6380', '--port', '1'], { DISTCACHE_DAEMONIZE: 'yes' });
+    const { notices } = load(['--tls-cluster', 'yes', '--port', '1'], { DISTCACHE_DAEMONIZE: 'yes' });
     expect(notices).toEqual([
       'environment variable DISTCACHE_DAEMONIZE: daemonize is accepted and kept, but changes nothing in this version',
-      'flag --tls-port: tls-port is accepted and kept, but changes nothing in this version',
+      'flag --tls-cluster: tls-cluster is accepted and kept, but changes nothing in this version',
     ]);
   });
 
   it('leave out values that are the default anyway', () => {
-    expect(load(['--tls-port', '0', '--hz', '10']).notices).toEqual([]);
+    expect(load(['--tls-cluster', 'no', '--hz', '10']).notices).toEqual([]);
+  });
+});
+
+describe('user lines', () => {
+  it('are kept with their places, in the order of file and flags', () => {
+    const { config } = load(
+      ['/c', '--user', 'eve', 'on', '(~a', '+get)'],
+      {},
+      {
+        '/c': 'user ann on "~a b"\ninclude /d\n',
+        '/d': 'USER bob >päss\n',
+      },
+    );
+    expect(config.userSettings.map(({ place, words }) => [place, ...words])).toEqual([
+      ['/c:1', 'ann', 'on', '~a b'],
+      ['/d:1', 'bob', '>päss'],
+      ['flag --user', 'eve', 'on', '(~a', '+get)'],
+    ]);
+    expect(configOf().userSettings).toEqual([]);
   });
 });

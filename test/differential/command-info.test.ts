@@ -15,6 +15,8 @@ const NEWER = new Set(['cache.hotkeys', 'cache.mrc', 'client|no-touch', 'client|
 const NAMES = ALL_COMMANDS.flatMap((spec) => [spec, ...(spec.subcommands ?? [])])
   .map(({ name }) => name)
   .filter((name) => !NEWER.has(name));
+/** redis-server may drop what it has not sent when the other side has finished. */
+const COMMANDS_AT_ONCE = 20;
 const CONTAINERS = new Set(ALL_COMMANDS.filter(hasSubcommands).map(({ name }) => name));
 const PLAIN_NAMES = NAMES.filter((name) => !CONTAINERS.has(name));
 
@@ -38,8 +40,12 @@ describeWithRedis('COMMAND against redis-server', () => {
   ): Promise<{ ours: string[]; theirs: string[] }> {
     const harness = createHarness();
     harness.run('HELLO', protocol);
-    const theirs = await converse(redis.port, [['HELLO', protocol], ...commands]);
-    return { ours: commands.map((command) => harness.run(...command)), theirs: theirs.slice(1) };
+    const theirs: string[] = [];
+    for (let at = 0; at < commands.length; at += COMMANDS_AT_ONCE) {
+      const some = commands.slice(at, at + COMMANDS_AT_ONCE);
+      theirs.push(...(await converse(redis.port, [['HELLO', protocol], ...some])).slice(1));
+    }
+    return { ours: commands.map((command) => harness.run(...command)), theirs };
   }
 
   it.each(PROTOCOLS)(

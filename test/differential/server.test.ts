@@ -114,7 +114,7 @@ const REFUSALS: readonly ProgramCommand[] = [
   ['CONFIG', 'SET', 'dir', '/'],
   ['CONFIG', 'SET', 'maxclients', 'x'],
   ['CONFIG', 'SET', 'maxclients', '1', 'MAXCLIENTS', '2'],
-  ['CONFIG', 'SET', 'maxclients', '1', 'maxmemory-policy', 'none'],
+  ['CONFIG', 'SET', 'maxclients', '1', 'appendfsync', 'none'],
   ['CONFIG', 'RESETSTAT'],
   ['CONFIG', 'RESETSTAT', 'x'],
   ['CONFIG', 'REWRITE'],

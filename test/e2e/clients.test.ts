@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { Redis } from 'ioredis';
-import { createClient } from 'redis';
+import { createClient, WatchError } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
 
@@ -112,6 +112,29 @@ describe.each([2, 3] as const)('ioredis over RESP%i', (protocol) => {
     }
     expect(seen.size).toBe(SCANNED_KEYS);
   });
+
+  it('executes transactions, and none whose watched key has changed', async () => {
+    await redis.set('count', '41');
+    const done = await redis.multi().incr('count').get('count').set('other', 'x').exec();
+    expect(done).toEqual([
+      [null, 42],
+      [null, '42'],
+      [null, 'OK'],
+    ]);
+    const failing = await redis.multi().incr('other').incr('count').exec();
+    expect(failing?.map(([error]) => error?.message ?? null)).toEqual([
+      'ERR value is not an integer or out of range',
+      null,
+    ]);
+    await expect(redis.multi().call('nosuch').incr('count').exec()).rejects.toThrow('EXECABORT');
+    await redis.watch('count', 'absent');
+    await redis.incr('count');
+    expect(await redis.multi().set('count', '0').exec()).toBeNull();
+    expect(await redis.get('count')).toBe('44');
+    expect(await redis.multi({ pipeline: false })).toBe('OK');
+    expect(await redis.incr('count')).toBe('QUEUED');
+    expect(await redis.exec()).toEqual([[null, 45]]);
+  });
 });
 
 describe.each([2, 3] as const)('node-redis over RESP%i', (RESP) => {
@@ -185,5 +208,17 @@ describe.each([2, 3] as const)('node-redis over RESP%i', (RESP) => {
     expect(await redis.configGet('maxmemory')).toEqual({ maxmemory: `${256 * MIB}` });
     const names = (await redis.clientList()).map(({ name }) => name);
     expect(names).toContain('node-redis-test');
+  });
+
+  it('executes transactions, and none whose watched key has changed', async () => {
+    await redis.set('count', '41');
+    expect(await redis.multi().incr('count').get('count').set('other', 'x').exec()).toEqual([42, '42', 'OK']);
+    await expect(redis.multi().incr('other').incr('count').exec()).rejects.toThrow('1 commands failed');
+    await redis.watch(['count', 'absent']);
+    await redis.incr('count');
+    await expect(redis.multi().set('count', '0').exec()).rejects.toThrow(WatchError);
+    expect(await redis.get('count')).toBe('44');
+    await redis.watch('count');
+    expect(await redis.multi().set('count', '1').exec()).toEqual(['OK']);
   });
 });

@@ -9,6 +9,8 @@ import { openWire, type Wire } from '../support/wire.ts';
 const CLIENTS = 8;
 const MAXCLIENTS = CLIENTS + 1;
 const ROUNDS = 500;
+/** What takes certificates, a pause, clients of great memory or caching clients is moved in the tests of those. */
+const COUNTED_ELSEWHERE = /_tls_|_clients_(evicted|blocked|bytes)|_track(ing|ed)_|put_bytes_max$/;
 
 let server: DistcacheServer;
 let wire: Wire;
@@ -122,8 +124,9 @@ describe('every counter', () => {
     await glutton.closed;
     const crowd = await Promise.all(Array.from({ length: MAXCLIENTS }, () => openWire(port)));
     await Promise.race(crowd.map(({ closed }) => closed));
-    for (const { name } of COUNTER_METRICS) {
-      expect(await metricTotal(httpPort, name), name).toBeGreaterThan(0);
+    for (const { name } of COUNTER_METRICS.filter((metric) => !COUNTED_ELSEWHERE.test(metric.name))) {
+      // What clients have in memory is looked at now and then.
+      await eventually(async () => (await metricTotal(httpPort, name)) > 0);
     }
     for (const client of crowd) client.close();
   });

@@ -130,6 +130,7 @@ describe('the reading of a shard', () => {
       entries: shard.entries.words.buffer as SharedArrayBuffer,
       groups: shard.groups.words.buffer as SharedArrayBuffer,
       journal: shard.journal.words.buffer as SharedArrayBuffer,
+      ghosts: shard.ghosts.buffer as SharedArrayBuffer,
     };
     expect(readShard(openShard(buffers, 0, 9, shard.clock))).toEqual(readShard(shard));
   });

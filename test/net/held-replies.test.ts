@@ -67,6 +67,60 @@ describe('under always', () => {
     expect(client.received()).toBe(OK);
   });
 
+  it('a transaction is one block, and its reply waits once', () => {
+    const world = createServingWorld();
+    const client = world.connect();
+    const other = keyElsewhere(world, 'a');
+    for (const command of [
+      ['MULTI'],
+      ['SET', 'a', '1'],
+      ['SET', other, '2'],
+      ['APPEND', 'a', '3'],
+      ['EXEC'],
+    ]) {
+      client.send(...command);
+    }
+    world.turn();
+    expect(client.received()).toBe('');
+    expect(world.disk.pump()).toBe(1);
+    expect(client.received()).toBe(`${OK}${'+QUEUED\r\n'.repeat(3)}*3\r\n${OK}${OK}:2\r\n`);
+  });
+
+  it('so does that of a transaction which is answered in a later turn', async () => {
+    const world = createServingWorld();
+    const client = world.connect();
+    for (const command of [
+      ['MULTI'],
+      ['SET', 'a', '1'],
+      ['CLIENT', 'LIST', 'TYPE', 'replica'],
+      ['EXEC'],
+      ['PING'],
+    ]) {
+      client.send(...command);
+    }
+    world.turn();
+    await world.settle();
+    world.turn();
+    expect(client.received()).toBe('');
+    while (world.disk.pump() > 0) await world.settle();
+    world.turn();
+    expect(client.received()).toBe(`${OK}${'+QUEUED\r\n'.repeat(2)}*2\r\n${OK}$0\r\n\r\n${PONG}`);
+  });
+
+  it('an error takes the place of such a reply where the log could not be written', async () => {
+    const world = createServingWorld();
+    const client = world.connect();
+    client.send('MULTI');
+    world.turn();
+    world.disk.setFreeBytes(0);
+    for (const command of [['SET', 'a', '1'], ['CLIENT', 'LIST', 'TYPE', 'replica'], ['EXEC']])
+      client.send(...command);
+    world.turn();
+    await world.settle();
+    world.turn();
+    expect(client.received().slice(OK.length)).toMatch(MISCONF);
+  });
+
   it('other connections go on meanwhile, and see the change', () => {
     const world = createServingWorld();
     const [one, other] = [world.connect(), world.connect()];

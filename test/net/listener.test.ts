@@ -47,6 +47,7 @@ async function createWorld(flags: readonly string[] = []): Promise<World> {
       counters: openCounters(createCountersBuffer(1), 0),
       log: createLog(config, MAIN_THREAD_ID, (line) => lines.push(line)),
       monotonicMs: () => world.nowMs,
+      hasPassword: () => config.requirepass !== '',
       openConnections: () => world.open,
       handOver: (socket) => {
         sockets.push(socket);

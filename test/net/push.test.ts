@@ -57,6 +57,54 @@ describe('a push', () => {
     expect(member.session.bytesOut).toBe(4);
   });
 
+  it('of what comes of the command that runs can come behind its reply, and before the next one', async () => {
+    const world = createServingWorld();
+    const member = join(world);
+    const handler = ({ reply, session }: Call) => {
+      reply.length += reply.bytes.write('+x\r\n', reply.length, 'latin1');
+      session.connection.pushBehind(Buffer.from('+behind\r\n'));
+      session.connection.push(Buffer.from('+before\r\n'));
+    };
+    await withHandler('echo', handler, async () => {
+      member.client.sendBytes('PING\r\nECHO x\r\nPING\r\n');
+      world.turn();
+      expect(member.client.received()).toBe(`${PONG}+x\r\n+behind\r\n+before\r\n${PONG}`);
+    });
+  });
+
+  it('of the same bytes to many is joined once', () => {
+    const world = createServingWorld();
+    const members = [join(world), join(world), join(world)];
+    const [one, two, three] = ['+1\r\n', '+2\r\n', '+3\r\n'].map((text) => Buffer.from(text));
+    for (const { session } of members) for (const bytes of [one, two]) session.connection.push(bytes);
+    members[1].session.connection.push(three);
+    world.turn();
+    expect(members.map(({ client }) => client.received())).toEqual([
+      '+1\r\n+2\r\n',
+      '+1\r\n+2\r\n+3\r\n',
+      '+1\r\n+2\r\n',
+    ]);
+    expect(world.serving.joined).toBeUndefined();
+  });
+
+  it('counts against the share of who makes so many: the rest of its pipeline comes in the next turn', async () => {
+    const world = createServingWorld();
+    const member = join(world);
+    const listener = join(world);
+    const handler = ({ reply }: Call) => {
+      listener.session.connection.push(Buffer.alloc(2 ** 20, 'x'));
+      reply.length += reply.bytes.write('+x\r\n', reply.length, 'latin1');
+    };
+    await withHandler('echo', handler, async () => {
+      member.client.sendBytes('ECHO x\r\n'.repeat(4));
+      world.turn();
+      expect(member.client.received()).toBe('+x\r\n');
+      await world.settle();
+      expect(member.client.received()).toBe('+x\r\n'.repeat(4));
+      expect(listener.client.received().length).toBe(4 * 2 ** 20);
+    });
+  });
+
   it('to the client whose command runs comes before the reply of that command', async () => {
     const world = createServingWorld();
     const member = join(world);

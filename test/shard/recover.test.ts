@@ -19,7 +19,7 @@ import {
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
 import { acquireShard, holderOf } from '../../src/shard/lock.ts';
 import { changePolicy, migrateRecency } from '../../src/shard/migration.ts';
-import { ALL_LRU, NO_EVICTION, VOLATILE_LRU } from '../../src/shard/policy.ts';
+import { ALL_LRU, ALL_S3FIFO, NO_EVICTION, VOLATILE_LRU } from '../../src/shard/policy.ts';
 import { touchEntry } from '../../src/shard/recency.ts';
 import { isSuspect, mendShard, recoverAfterDeath } from '../../src/shard/recover.ts';
 import type { Shard } from '../../src/shard/shard.ts';
@@ -291,6 +291,43 @@ const stories: Story[] = [
       }
     },
     deed: (shard, bytes) => put(shard, bytes, 'large', 'large'.repeat(100)),
+  },
+  {
+    name: 'evictions from both queues of S3-FIFO, with entries that go over, stay and come back',
+    options: { policy: ALL_S3FIFO, keysMax: 15 },
+    before: (shard) => {
+      for (let i = 0; i < 40; i += 1) {
+        set(shard, `k${i}`, `${i}`);
+        if (i % 3 !== 0) get(shard, `k${i - (i % 2)}`);
+      }
+    },
+    deed: (shard, bytes) => {
+      touchEntry(shard, refOf(shard, bytes, 'k38'), START_MS + 1);
+      for (const key of ['new', 'k39', 'k0', 'newer', 'k33', 'k36']) put(shard, bytes, key, 'x');
+    },
+    rewritten: ['0/new', '0/k39', '0/k0', '0/newer', '0/k33', '0/k36'],
+  },
+  {
+    name: 'an append and a longer value under S3-FIFO',
+    options: { policy: ALL_S3FIFO },
+    before: fewKeys,
+    deed: (shard, bytes) => {
+      changeValue(shard, bytes, 'plain:4', 70);
+      put(shard, bytes, 'plain:1', 'longer'.repeat(30));
+    },
+  },
+  {
+    name: 'changes of policy to S3-FIFO and away from it',
+    before: fewKeys,
+    deed: (shard, bytes) => {
+      changePolicy(shard, ALL_S3FIFO);
+      put(shard, bytes, 'new', 'to the small queue', START_MS + 9e9);
+      put(shard, bytes, 'newer', 'to the small queue');
+      changePolicy(shard, VOLATILE_LRU);
+      touchEntry(shard, refOf(shard, bytes, 'mortal:2'), START_MS + 1);
+      touchEntry(shard, refOf(shard, bytes, 'newer'), START_MS + 1);
+      while (migrateRecency(shard, 6));
+    },
   },
   {
     name: 'active expiry with buckets handed down',

@@ -27,6 +27,7 @@ export function openDying(shard: Shard, lifetime: Lifetime): Shard {
     numbers: mortal(shard.numbers, lifetime),
     entries: mortalArena(shard.entries, lifetime),
     groups: mortalArena(shard.groups, lifetime),
+    ghosts: mortal(shard.ghosts, lifetime),
     journal: {
       words: mortal(shard.journal.words, lifetime),
       numbers: mortal(shard.journal.numbers, lifetime),
@@ -49,6 +50,7 @@ export function likeBuffers(buffers: ShardBuffers): ShardBuffers {
     entries: new SharedArrayBuffer(buffers.entries.byteLength),
     groups: new SharedArrayBuffer(buffers.groups.byteLength),
     journal: new SharedArrayBuffer(Math.min(buffers.journal.byteLength, JOURNAL_BYTES)),
+    ghosts: new SharedArrayBuffer(buffers.ghosts.byteLength),
   };
 }
 
@@ -61,6 +63,7 @@ export function copyBuffers(from: ShardBuffers, to: ShardBuffers): void {
     Buffer.from(to.journal),
   );
   Buffer.from(from.groups).copy(Buffer.from(to.groups));
+  Buffer.from(from.ghosts).copy(Buffer.from(to.ghosts));
 }
 
 function mortalArena(arena: Shard['entries'], lifetime: Lifetime): Shard['entries'] {

@@ -5,29 +5,35 @@
  */
 import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
+import { bindSession, createAclAccess, installAccess, isOpenToAll } from '../../src/commands/acl-access.ts';
+import { decideUsers, loadUsers } from '../../src/commands/acl-decisions.ts';
 import type { Call } from '../../src/commands/call.ts';
 import { createChanges } from '../../src/commands/changes.ts';
 import type { Engine } from '../../src/commands/engine.ts';
 import { executeCall } from '../../src/commands/execute.ts';
 import { createSampling } from '../../src/commands/key-sampling.ts';
 import { createMonitoring } from '../../src/commands/monitoring.ts';
+import { createPubSub } from '../../src/commands/pubsub-state.ts';
 import '../../src/commands/families.ts';
 import { findByName } from '../../src/commands/registry.ts';
 import { createSession, type Deferred, type Session } from '../../src/commands/session.ts';
 import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
 import { findSubsequence, type SubsequenceRequest } from '../../src/commands/strings-subsequence.ts';
 import { createTiming } from '../../src/commands/timing.ts';
+import { createTracking } from '../../src/commands/tracking-state.ts';
 import { currentSurroundings } from '../../src/config/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createAccessBuffer } from '../../src/metrics/access-ring.ts';
 import { createCountersBuffer, openCounters, openLatencies } from '../../src/metrics/counters.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
 import { createSlowLog, createSlowLogIds } from '../../src/metrics/slow-log.ts';
+import { createTrackingFilterBuffer, openTrackingFilter } from '../../src/metrics/tracking-filter.ts';
 import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { createReplyWriter } from '../../src/resp/reply-writer.ts';
 import { createRequest, parseRequest } from '../../src/resp/request-parser.ts';
 import { fillSlotTable } from '../../src/routing/hash-ring.ts';
 import { checkShard } from '../../src/shard/check.ts';
+import { createKeyEvents } from '../../src/shard/key-events.ts';
 import { policyNumber } from '../../src/shard/policy.ts';
 import { createShardBuffers, formatShard, openShard, type Shard } from '../../src/shard/shard.ts';
 import { requestBytes } from './request-bytes.ts';
@@ -46,6 +52,8 @@ export type Harness = {
   readonly deferredReplies: string[];
   /** What was pushed to any client. */
   readonly pushed: string[];
+  /** Commands that were put off to the end of a pause. */
+  postponements: number;
   nowMs: number;
   readonly expectWhole: () => void;
 };
@@ -70,6 +78,7 @@ export function createHarness({
   if (loaded.kind !== 'run') throw new Error('the flags ask for help');
   const { config } = loaded;
   const clock = { wallMs: () => harness.nowMs, monotonicMs: () => 0 };
+  const keyEvents = createKeyEvents();
   const shards = Array.from({ length: count }, (_, index) => {
     const buffers = createShardBuffers({
       capacityBytes: shardBytes,
@@ -84,7 +93,7 @@ export function createHarness({
       seed: 1000 + index,
       nowMs,
     });
-    const shard = openShard(buffers, index, 1, clock);
+    const shard = openShard(buffers, index, 1, clock, keyEvents);
     formatShard(shard, nowMs);
     return shard;
   });
@@ -117,6 +126,7 @@ export function createHarness({
       publishTo: () => false,
       requestAll: async (topic, payload) => [await handlers.get(topic)?.(payload, 1)],
       requestMain: async (topic, payload) => handlers.get(topic)?.(payload, 1),
+      onGone: () => undefined,
       handle: (topic, handler) => void handlers.set(topic, handler),
     },
     log: {
@@ -127,10 +137,14 @@ export function createHarness({
     wallMs: () => harness.nowMs,
     startedAtMs: nowMs,
     runId: '0'.repeat(40),
+    access: createAclAccess(loadUsers(config)),
     sessions: new Map(),
     gate: new Int32Array(createGateBuffer()),
     monitoring: createMonitoring(),
     sampling: createSampling(createAccessBuffer(1, 11, 22), 0, nowMs),
+    keyEvents,
+    pubsub: createPubSub(),
+    tracking: createTracking(openTrackingFilter(createTrackingFilterBuffer(count, 11, 22), count, 0), 1),
     changes: createChanges(shards),
     drainLog: () => undefined,
     slowLog: createSlowLog(createSlowLogIds()),
@@ -142,6 +156,8 @@ export function createHarness({
     activeExpiry: true,
     later: (callback) => void setImmediate(callback),
   };
+  installAccess(engine);
+  decideUsers(engine);
   const first = findByName('ping');
   if (first === undefined) throw new Error('there is a PING');
   const reply = createReplyWriter(1024);
@@ -168,6 +184,10 @@ export function createHarness({
         queryBufferFreeBytes: () => 0,
         outputBytes: () => 0,
         push: (bytes) => void pushed.push(bytes.toString('latin1')),
+        pushBehind: (bytes) => void pushed.push(bytes.toString('latin1')),
+        postpone: () => {
+          harness.postponements += 1;
+        },
       },
       address: '127.0.0.1:50000',
       localAddress: '127.0.0.1:6379',
@@ -176,8 +196,9 @@ export function createHarness({
       isUnixSocket: false,
       database: 0,
       protocol: 2,
-      authenticated: config.requirepass === '',
+      authenticated: isOpenToAll(engine.access),
     });
+    bindSession(engine.access, session);
     engine.sessions.set(id, session);
     return session;
   };
@@ -213,6 +234,7 @@ export function createHarness({
     log,
     deferredReplies,
     pushed,
+    postponements: 0,
     nowMs,
     expectWhole: () => {
       for (const shard of shards) expect(checkShard(shard)).toBeUndefined();

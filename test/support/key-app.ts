@@ -38,7 +38,7 @@ export function createKeyApp(options: HarnessOptions = {}, sources: Partial<Admi
   const app = createAdminApp({
     reading: () => takeReading(sampleSources()),
     readiness: () => ({ ready: true, checks: [] }),
-    password: () => '',
+    access: harness.engine.access,
     commands: runner,
     ...sources,
   });

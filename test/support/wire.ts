@@ -41,7 +41,8 @@ export function openWire(port: number): Promise<Wire> {
   });
 }
 
-function createWire(socket: Socket): Wire {
+/** Around a socket that is connected, of TLS too. */
+export function createWire(socket: Socket): Wire {
   const inbox: Inbox = {
     bytes: Buffer.allocUnsafeSlow(INBOX_BYTES),
     start: 0,

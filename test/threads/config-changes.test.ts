@@ -34,7 +34,12 @@ function createThreads(flags: readonly string[]): void {
     return { bus: createBus(id, () => undefined, []), config: loaded.config, applied: [] };
   });
   for (const a of threads) for (const b of threads) if (a.bus.threadId < b.bus.threadId) join2(a.bus, b.bus);
-  decideConfigChanges(threads[0].bus, threads[0].config, async () => '');
+  decideConfigChanges(
+    threads[0].bus,
+    threads[0].config,
+    async () => '',
+    () => [],
+  );
   for (const { bus, config, applied } of threads.slice(1)) {
     followConfigChanges(bus, config, (changes) => applied.push(...changes));
   }
@@ -81,7 +86,12 @@ describe('a change', () => {
   });
 
   it('that main cannot put in force is taken back everywhere', async () => {
-    decideConfigChanges(threads[0].bus, threads[0].config, async () => 'ERR it cannot be done');
+    decideConfigChanges(
+      threads[0].bus,
+      threads[0].config,
+      async () => 'ERR it cannot be done',
+      () => [],
+    );
     expect(await set(['timeout', '5'], ['appendonly', 'no'])).toBe('ERR it cannot be done');
     for (const { config } of threads) {
       expect(config.timeout).toBe(0);

@@ -1,5 +1,5 @@
 /** Tests of what the server asks of Node's permission model, and of the real server under it. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -65,6 +65,7 @@ describe('the real server under the permission model', () => {
       '--allow-worker',
       '--allow-net',
       `--allow-fs-read=${ROOT}/`,
+      `--allow-fs-read=${realpathSync(join(ROOT, 'node_modules'))}/`,
       `--allow-fs-read=${folder}`,
       `--allow-fs-write=${folder}`,
       '--allow-fs-read=/proc/',

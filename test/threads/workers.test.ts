@@ -13,6 +13,7 @@ import { createCountersBuffer, openAllCounters, sumCounter } from '../../src/met
 import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../../src/metrics/names.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
 import { createSlowLogIds } from '../../src/metrics/slow-log.ts';
+import { createTrackingFilterBuffer } from '../../src/metrics/tracking-filter.ts';
 import { createGateBuffer } from '../../src/resilience/gate.ts';
 import { MAIN_THREAD_ID } from '../../src/threads/boot.ts';
 import { createBus, handleTopic, requestAll } from '../../src/threads/bus.ts';
@@ -76,9 +77,11 @@ async function startWorld(count: number, plan = ''): Promise<World> {
       gate: createGateBuffer(),
       logBoard: createLogBoardBuffer(count, 1),
       accesses: createAccessBuffer(1 + count, 1, 2),
+      trackingFilter: createTrackingFilterBuffer(count, 1, 2),
       slowLogIds: createSlowLogIds(),
       persistence: createPersistenceBuffer(0),
       config,
+      users: new Map(),
       startedAtMs: 0,
       runId: '',
     },
@@ -92,7 +95,7 @@ async function startWorld(count: number, plan = ''): Promise<World> {
     },
   });
   const server = createServer({ pauseOnConnect: true }, (socket) => {
-    if (!handSocket(workers, socket)) socket.end('nobody');
+    if (!handSocket(workers, socket, false)) socket.end('nobody');
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = server.address();

@@ -4,6 +4,7 @@
  * Any thread, never changed.
  */
 import type { CommandSpec } from '../spec.ts';
+import { ACL_COMMANDS } from './acl.ts';
 import { CACHE_COMMANDS } from './cache.ts';
 import { CLIENT_COMMANDS } from './client.ts';
 import { CLUSTER_COMMANDS } from './cluster.ts';
@@ -13,12 +14,15 @@ import { DIAGNOSTIC_COMMANDS } from './diagnostics.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
 import { NUMBER_COMMANDS } from './numbers.ts';
+import { PUBSUB_COMMANDS } from './pubsub.ts';
 import { SCRIPTING_COMMANDS } from './scripting.ts';
 import { SERVER_COMMANDS } from './server.ts';
 import { STRING_COMMANDS } from './strings.ts';
+import { TRANSACTION_COMMANDS } from './transactions.ts';
 
 /** Every command that the server has, containers with their subcommands in them, in alphabetical order. */
 export const ALL_COMMANDS: readonly CommandSpec[] = [
+  ...ACL_COMMANDS,
   ...CACHE_COMMANDS,
   ...CLIENT_COMMANDS,
   ...CLUSTER_COMMANDS,
@@ -28,7 +32,9 @@ export const ALL_COMMANDS: readonly CommandSpec[] = [
   ...EXPIRY_COMMANDS,
   ...GENERIC_COMMANDS,
   ...NUMBER_COMMANDS,
+  ...PUBSUB_COMMANDS,
   ...SCRIPTING_COMMANDS,
   ...SERVER_COMMANDS,
   ...STRING_COMMANDS,
+  ...TRANSACTION_COMMANDS,
 ].sort((a, b) => (a.name < b.name ? -1 : 1));

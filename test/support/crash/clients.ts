@@ -38,7 +38,8 @@ export type Load = {
 
 type Reply = Awaited<ReturnType<Wire['reply']>>;
 type Settle = (reply: Reply) => Finding | undefined;
-type Deed = { readonly request: Buffer; readonly settle: Settle };
+/** `ahead` takes the replies that come before the last one, where there are more. */
+type Deed = { readonly request: Buffer; readonly ahead?: readonly Settle[]; readonly settle: Settle };
 type Client = {
   readonly role: Role;
   readonly wire: Wire;
@@ -51,6 +52,8 @@ const SHARED_SHARE = 0.25;
 const READ_SHARE = 0.15;
 const TOKEN_FILLING_BYTES_MAX = 200;
 const INCREMENT_MAX = 50;
+/** Of twenty writes, those above this are transactions. */
+const TRANSACTION_CHOICE_MIN = 11;
 const FINDINGS_MAX = 20;
 
 /** Connects them all, then sets them going. Rejects where the server takes no connection. */
@@ -97,7 +100,7 @@ function sendMore({ role, wire, chance, settles }: Client, history: History): vo
   const requests: Buffer[] = [];
   while (settles.length < role.depth) {
     const deed = chooseDeed(role, history, chance);
-    settles.push(deed.settle);
+    settles.push(...(deed.ahead ?? []), deed.settle);
     requests.push(deed.request);
   }
   wire.socket.write(Buffer.concat(requests));
@@ -140,6 +143,7 @@ function chooseWrite(role: Role, register: Register, history: History, chance: C
     });
   }
   const token = createToken(role, history, chance);
+  if (choice > TRANSACTION_CHOICE_MIN) return transact(role, register, token, history);
   const write = noteWrite(history, register, role.name, token);
   const name = choice < 4 ? 'MSETNX' : 'MSET';
   const request = requestBytes(name, ...register.keys.flatMap((key) => [key, token]));
@@ -148,6 +152,25 @@ function chooseWrite(role: Role, register: Register, history: History, chance: C
     if (reply === ':0') register.writes.splice(register.writes.lastIndexOf(write), 1);
     else write.endedAt = history.tick;
   });
+}
+
+/** The same token for all keys, one after the other, in a transaction: after a crash it is there as a whole or not at all. */
+function transact(role: Role, register: Register, token: string, history: History): Deed {
+  const write = noteWrite(history, register, role.name, token);
+  const commands = [['MULTI'], ...register.keys.map((key) => ['SET', key, token]), ['EXEC']];
+  const request = Buffer.concat(commands.map((command) => requestBytes(...command)));
+  const ahead = commands.slice(0, -1).map(([name]): Settle => {
+    const due = name === 'MULTI' ? '+OK' : '+QUEUED';
+    return (reply) => (replyText(reply) === due ? undefined : refusal(replyText(reply), request));
+  });
+  const settle = (reply: Reply) => {
+    if (!Array.isArray(reply) || reply.some((each) => each !== '+OK')) return refusal(String(reply), request);
+    history.tick += 1;
+    history.acknowledgedWrites += 1;
+    write.endedAt = history.tick;
+    return undefined;
+  };
+  return { request, ahead, settle };
 }
 
 function add(counter: Counter, history: History, chance: Chance): Deed {

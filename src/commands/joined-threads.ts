@@ -1,0 +1,21 @@
+/**
+ * What a thread has to know of the others before it serves: who watches all commands, who tracks keys, who listens to what.
+ *
+ * Runs on every thread that executes commands, once, at its start.
+ */
+import type { Engine } from './engine.ts';
+import { installMonitorTopics } from './monitor.ts';
+import { installPubSub } from './pubsub.ts';
+import { installTrackingTopics } from './tracking-topics.ts';
+
+/**
+ * Answers the others' questions from now on, and resolves when the own ones are answered. `generation` counts the threads that
+ * have been in this one's place before.
+ */
+export async function joinThreads(engine: Engine, generation: number): Promise<void> {
+  await Promise.all([
+    installMonitorTopics(engine, generation),
+    installTrackingTopics(engine, generation),
+    installPubSub(engine, generation),
+  ]);
+}
