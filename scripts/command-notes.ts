@@ -6,6 +6,9 @@
 const FLUSHED =
   'All shards at one moment. SYNC and ASYNC are the same: the keys are gone at once, their memory is freed in slices.';
 
+const SLICED =
+  'Of more than 1,024 keys it runs in slices of 512, between which others are served: it is not atomic then, but within MULTI.';
+
 export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   append: 'The value gets room to grow: as much again as it is long, at most 1 MiB.',
   'acl|cat': 'Also of the commands that redis-server has and this server does not: rules may name them.',
@@ -32,7 +35,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   'client|kill': 'Reaches the clients of all workers.',
   'client|list':
     'As CLIENT INFO, over the clients of all workers. Ids are unique, but not in order of arrival.',
-  'client|no-evict': 'Accepted and shown in CLIENT LIST; no client is ever evicted for memory.',
+  'client|no-evict': 'Spares the client where `maxmemory-clients` is passed, which is bounded by default.',
   'client|no-touch': 'From Redis 7.2.',
   'client|setinfo': 'From Redis 7.2; client libraries send it when they connect.',
   'cluster|keyslot':
@@ -48,11 +51,13 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Needs `enable-debug-command`. HELP, JMAP, LOADAOF, LOG, OBJECT, RELOAD without NOFLUSH, SET-ACTIVE-EXPIRE and SLEEP, which ' +
     'delays its own client only; ' +
     'and THROW, WORKER-EXIT, WORKER-THROW, WORKER-DIE-HOLDING-LOCK, which break something to show that it mends.',
+  del: SLICED,
   discard: 'Also ends all watches.',
   exec:
     'One moment for all workers: the shards of all keys, and of all watched ones, are locked. Replies that come later (CONFIG SET, CLIENT LIST, LCS, ...) are waited for behind ' +
     'the locks; what about the server stands behind such a command is executed when its reply is there, and so are DEBUG and WAITAOF. In the log the changes ' +
     'are whole or absent; what would not fit there at once is refused (`EXECABORT`) before the first command. With CLIENT REPLY OFF within it nothing of its reply is sent.',
+  exists: SLICED,
   flushall: FLUSHED,
   flushdb: FLUSHED,
   'function|flush': 'Answers OK: there are no functions.',
@@ -96,7 +101,8 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'Of fast commands in a pipeline that were timed together the last one is shown, with their mean and a mark that says so.',
   swapdb: 'All shards at one moment.',
   time: 'The clock ticks in milliseconds: the microseconds end in 000.',
-  unlink: 'As DEL, which frees a value in O(1) too.',
+  touch: SLICED,
+  unlink: `As DEL, which frees a value in O(1) too. ${SLICED}`,
   waitaof:
     'From Redis 7.2. There are no replicas: the second number is 0, and asking for more than that waits for the timeout.',
   watch:

@@ -4,7 +4,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
-import { createAdminApp, listenAdmin } from './admin/app.ts';
 import { createCommandRunner } from './admin/command-runner.ts';
 import { type LiveSources, startLive } from './admin/live-sources.ts';
 import { adminLogger } from './admin/logger.ts';
@@ -110,6 +109,9 @@ export type Server = {
 /** Stops one part, given so many ms; false where it took force. */
 type Stop = (leftMs: number) => unknown;
 
+/** The HTTP side, which is loaded where it is wanted. */
+type Pages = typeof import('./admin/app.ts');
+
 const RUN_ID_BYTES = 20;
 
 /**
@@ -150,8 +152,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const missRatio = startMissRatio(server, engine, boot);
     startJobs(server, bus);
     const persistence = preparePersistence(server, folder, boot, bus, engine);
-    const workers = await startThreads(server, boot, bus, engine, persistence);
-    await startHttp(server, engine, workers, missRatio, tls);
+    const [workers, pages] = await Promise.all([
+      startThreads(server, boot, bus, engine, persistence),
+      loadPages(options.config),
+    ]);
+    if (pages !== undefined) await startHttp(server, pages, engine, workers, missRatio, tls);
     await startDoors(server, engine, workers, tls);
     await startPersistence(persistence);
     server.stops.push(() => callOffSnapshot(persistence));
@@ -340,16 +345,21 @@ function preparePersistence(
   return persistence;
 }
 
+/** What the pages need is loaded on main while the workers load what they need, and only where there are pages. */
+async function loadPages({ httpPort, httpTlsPort }: Config): Promise<Pages | undefined> {
+  return httpPort === 0 && httpTlsPort === 0 ? undefined : import('./admin/app.ts');
+}
+
 /** One app for each address of `http-bind` and each port, plain or encrypted, that is not 0. */
 async function startHttp(
   server: Server,
+  pages: Pages,
   engine: Engine,
   workers: Workers,
   missRatio: MissRatioWatch,
   tls: TlsKeeper,
 ): Promise<void> {
   const { config, log } = server.options;
-  if (config.httpPort === 0 && config.httpTlsPort === 0) return;
   const live = startLiveSources(server, engine, workers);
   const commands = createCommandRunner(engine, settlingOf(server, engine));
   const exposure = {
@@ -368,22 +378,22 @@ async function startHttp(
     exposure,
     logger: adminLogger(log),
   };
-  await openHttp(server, sources, config.httpPort);
+  await openHttp(server, pages, sources, config.httpPort);
   const createServer: CreateServer = (options, handler) =>
     createHttpsServer(tls, options, handler) as unknown as HttpServer;
-  await openHttp(server, { ...sources, createServer }, config.httpTlsPort);
+  await openHttp(server, pages, { ...sources, createServer }, config.httpTlsPort);
 }
 
 /** On all addresses of `http-bind`; on none for port 0. */
-async function openHttp(server: Server, sources: AdminSources, port: number): Promise<void> {
+async function openHttp(server: Server, pages: Pages, sources: AdminSources, port: number): Promise<void> {
   const { config, log } = server.options;
   if (port === 0) return;
   for (const word of config.httpBind) {
     const { host, isOptional } = parseBindAddress(word);
-    const app = createAdminApp(sources);
+    const app = pages.createAdminApp(sources);
     server.stops.push(() => app.close());
     try {
-      await listenAdmin(app, host, port);
+      await pages.listenAdmin(app, host, port);
     } catch (error) {
       if (!isOptional) throw error;
       log.verbose((error as Error).message);

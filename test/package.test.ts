@@ -3,7 +3,16 @@
  * strips no types. Needs no network: the dependencies are those of the checkout, linked beside the package.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -90,7 +99,42 @@ describe('the launcher', () => {
     expect(refused.stdout).toBe('');
     expect(refused.status).toBe(EXIT_CONFIG);
   });
+
+  it('keeps what Node makes of the sources beside them, on all threads', () => {
+    const checkout = makeCheckout('kept');
+    const kept = join(checkout, 'node_modules/.cache/distcache/');
+    expect(keptBy(checkout)).toEqual([expect.stringContaining(kept), expect.stringContaining(kept)]);
+  });
+
+  it('runs the sources all the same where nothing can be kept', () => {
+    const checkout = makeCheckout('unkept');
+    mkdirSync(join(checkout, 'node_modules'));
+    writeFileSync(join(checkout, 'node_modules/.cache'), 'no folder');
+    expect(keptBy(checkout)).toEqual(['undefined', 'undefined']);
+  });
 });
+
+/** A checkout whose program tells where its threads keep compiled code: main first. */
+function makeCheckout(name: string): string {
+  const checkout = join(folder, name);
+  cpSync(join(ROOT, 'bin'), join(checkout, 'bin'), { recursive: true });
+  mkdirSync(join(checkout, 'src'));
+  writeFileSync(join(checkout, 'package.json'), '{ "type": "module" }');
+  writeFileSync(
+    join(checkout, 'src/main.ts'),
+    `import { getCompileCacheDir } from 'node:module';
+    import { isMainThread, Worker } from 'node:worker_threads';
+    process.stdout.write(\`\${getCompileCacheDir()}\\n\`);
+    if (isMainThread) new Worker(new URL(import.meta.url));`,
+  );
+  return checkout;
+}
+
+function keptBy(checkout: string): string[] {
+  const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...env } = process.env;
+  const ran = spawnSync(process.execPath, [join(checkout, 'bin/distcache.mjs')], { encoding: 'utf8', env });
+  return ran.stdout.trim().split('\n');
+}
 
 function linkDependencies(): void {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));

@@ -32,6 +32,8 @@ const workerLog = startWorkerLog(boot, engine, bus, systemClock, serveLog(servin
 followConfigChanges(bus, engine.config, () => applyLiveConfig(engine));
 applyLiveConfig(engine); // A replacement may have missed a change.
 
+// Nothing else keeps the thread alive while it waits for what the others answer.
+port.ref();
 try {
   await joinThreads(engine, boot.generation);
   const doors = await openDoors(serving, bus, systemClock.monotonicMs);
@@ -52,4 +54,5 @@ try {
 } catch (error) {
   if (!(error instanceof StartError)) throw error;
   port.postMessage({ kind: 'refused', text: error.message } satisfies WorkerMessage);
+  port.unref();
 }

@@ -41,7 +41,7 @@ const START_RETRY_MS = 20;
 const STOP_MS_MAX = 5_000;
 const OUTPUT_CHARACTERS_KEPT = 2_000;
 
-const mainFile = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const mainFile = fileURLToPath(new URL('../../bin/distcache.mjs', import.meta.url));
 /** A flag that comes again takes the place of the earlier one, in all of these servers. */
 const WITHOUT_PERSISTENCE = ['--appendonly', 'no', '--save', ''];
 /** No UDP; more connections, and larger values than the megabyte that is the default. */

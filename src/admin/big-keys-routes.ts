@@ -38,6 +38,9 @@ const SEARCH_SCHEMA = objectSchema({
   ),
 });
 
+/** It tells names of keys of all users after a walk over all of them, as KEYS does. */
+const PAGE_COMMAND = 'keys';
+
 export function routeBigKeys(app: FastifyInstance, { live }: AdminSources): void {
   if (live === undefined) return;
   const { bigKeys } = live;
@@ -46,7 +49,7 @@ export function routeBigKeys(app: FastifyInstance, { live }: AdminSources): void
     tags: ['live'],
     response: { 200: SEARCH_SCHEMA },
   };
-  app.get('/v1/big-keys', { schema, config: { command: 'memory|usage' } }, () =>
+  app.get('/v1/big-keys', { schema, config: { command: PAGE_COMMAND } }, () =>
     searchAsJson(bigKeys, live.now().wallMs),
   );
   const startSchema = {
@@ -54,7 +57,7 @@ export function routeBigKeys(app: FastifyInstance, { live }: AdminSources): void
     tags: ['live'],
     response: { 202: SEARCH_SCHEMA },
   };
-  app.post('/v1/big-keys', { schema: startSchema, config: { command: 'memory|usage' } }, (_, reply) => {
+  app.post('/v1/big-keys', { schema: startSchema, config: { command: PAGE_COMMAND } }, (_, reply) => {
     if (!startBigKeysSearch(bigKeys)) return sendProblem(reply, 409, 'a search runs already');
     return reply.code(202).send(searchAsJson(bigKeys, live.now().wallMs));
   });

@@ -172,6 +172,8 @@ async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffe
     session.transaction.isDirty = true;
   const writesBefore = changes.writes;
   run.late = undefined;
+  // One reply that was too long does not end the others.
+  session.closing = false;
   let trouble = runCommand(runner, session, input, spans);
   for (let left = LOG_BEHIND_ROUNDS_MAX; trouble === LOG_BEHIND && left > 0; left -= 1) {
     if (!(await isLogWritten(runner))) break;
@@ -184,7 +186,8 @@ async function runOne(run: PipelineRun, command: PipelineCommand): Promise<Buffe
   }
   const { bytes, length } = runner.reply;
   if (run.late !== undefined) return run.late;
-  return length === 0 ? NO_COMMAND : Buffer.from(bytes.subarray(0, length));
+  if (length > 0) return Buffer.from(bytes.subarray(0, length));
+  return name === 'exec' ? TOO_LONG : NO_COMMAND;
 }
 
 /** A command of this name was not executed: neither is the transaction that it was a part of, or is to begin with it. */

@@ -9,10 +9,18 @@
 import { readAclFile, writeAclFile } from '../config/acl-file.ts';
 import { textToBytes } from '../config/arguments.ts';
 import type { Change, Config } from '../config/config.ts';
+import { ACL_USERS_MAX } from '../config/limits.ts';
 import { configError } from '../config/settings.ts';
 import { defaultUser } from './acl-access.ts';
 import { describeUser, userLine } from './acl-describe.ts';
-import { aclText, readAclText, readUserSettings, sortedUsers, type UserDefaults } from './acl-lines.ts';
+import {
+  aclText,
+  readAclText,
+  readUserSettings,
+  sortedUsers,
+  TOO_MANY_USERS,
+  type UserDefaults,
+} from './acl-lines.ts';
 import {
   type AclDeleteRequest,
   type AclLoadRequest,
@@ -26,13 +34,11 @@ import {
   type UsersOutcome,
 } from './acl-topics.ts';
 import {
+  changedUser,
   copyUser,
   createDefaultUser,
-  createUser,
   DEFAULT_USER,
-  faultText,
   setOnlyPassword,
-  setUserRule,
   type User,
 } from './acl-user.ts';
 import type { Engine } from './engine.ts';
@@ -86,15 +92,12 @@ export function decideUsers(engine: Engine): UserDecisions {
 }
 
 async function setUser(engine: Engine, { name, rules, askingId }: AclSetRequest): Promise<UsersOutcome> {
-  const defaults = defaultsOf(engine.config);
-  const before = engine.access.users.get(name);
-  const user = before === undefined ? createUser(name, defaults.allowsAllChannels) : copyUser(before);
-  for (const rule of rules) {
-    const fault = setUserRule(user, rule, defaults.allowsAllChannels);
-    if (fault === undefined) continue;
-    const shown = rule.split('\0', 1)[0];
-    return { error: `ERR Error in ACL SETUSER modifier '${shown}': ${faultText(fault)}` };
-  }
+  const { allowsAllChannels } = defaultsOf(engine.config);
+  const { users } = engine.access;
+  const before = users.get(name);
+  if (before === undefined && users.size >= ACL_USERS_MAX) return { error: `ERR ${TOO_MANY_USERS}` };
+  const user = changedUser(before, name, rules, allowsAllChannels);
+  if (typeof user === 'string') return { error: user };
   return apply(engine, { removed: [], users: [user], askingId }, 1);
 }
 

@@ -5,12 +5,15 @@
  */
 import { textToBytes } from '../config/arguments.ts';
 import type { UserSetting } from '../config/config.ts';
+import { ACL_USERS_MAX } from '../config/limits.ts';
 import { userLine } from './acl-describe.ts';
 import { hasSpaces, type RuleFault } from './acl-selector.ts';
 import { createUser, DEFAULT_USER, faultText, setUserRule, type User } from './acl-user.ts';
 
 const NOTHING_LOADED =
   'WARNING: ACL errors detected, no change to the previously active ACL rules was performed';
+
+export const TOO_MANY_USERS = `there are ${ACL_USERS_MAX} users already`;
 
 /** What a user begins with whom nobody has said anything about. */
 export type UserDefaults = { readonly allowsAllChannels: boolean };
@@ -94,6 +97,7 @@ function readAclLine(
   }
   if (hasSpaces(name)) return `'${place}: username '${name}' contains invalid characters. `;
   if (users.has(name)) return `WARNING: Duplicate user '${name}' found on line ${number}. `;
+  if (users.size >= ACL_USERS_MAX) return `${place}: ${TOO_MANY_USERS}. `;
   const user = createUser(name, defaults.allowsAllChannels);
   users.set(name, user);
   const rules = mergeRules(words);

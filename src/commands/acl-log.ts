@@ -5,6 +5,7 @@
  * threads (topic 'acl-log') and puts theirs together. So that a client that is refused a million times costs one entry, and no
  * message. Source: Redis 7.0 `acl.c`, `addACLLogEntry`.
  */
+import { asciiBytes } from '../base/bytes.ts';
 import { ACL_LOG_ENTRIES_MAX, ACL_LOG_TEXT_BYTES_MAX } from '../config/limits.ts';
 import { clientLine } from './client-list.ts';
 import type { Engine } from './engine.ts';
@@ -49,8 +50,8 @@ export function noteDenied(
   what: Pick<AclLogEntry, 'reason' | 'context' | 'object' | 'user'>,
 ): void {
   const atMs = engine.wallMs();
-  const object = what.object.slice(0, ACL_LOG_TEXT_BYTES_MAX);
-  const user = what.user.slice(0, ACL_LOG_TEXT_BYTES_MAX);
+  const object = beginningOf(what.object);
+  const user = beginningOf(what.user);
   const client = clientLine(session, atMs);
   pushEntry(engine.access.log, { ...what, object, user, count: 1, atMs, client }, lengthMaxOf(engine));
 }
@@ -67,6 +68,12 @@ export async function readAclLog(engine: Engine): Promise<AclLogEntry[]> {
 
 export async function resetAclLog({ bus }: Engine): Promise<void> {
   await bus.requestAll(TOPIC_LOG_RESET, null);
+}
+
+/** Of a long text a copy: a slice would keep all of it alive. */
+function beginningOf(text: string): string {
+  if (text.length <= ACL_LOG_TEXT_BYTES_MAX) return text;
+  return asciiBytes(text.slice(0, ACL_LOG_TEXT_BYTES_MAX)).toString('latin1');
 }
 
 function lengthMaxOf({ config }: Engine): number {

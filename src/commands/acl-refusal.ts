@@ -4,12 +4,14 @@
  * Runs on the thread of the connection, for clients with GUARD_ACL only.
  */
 import { writeError } from '../resp/reply-writer.ts';
+import { userNamed } from './acl-access.ts';
 import { ALLOWED, checkCommand, DENIED_COMMAND, DENIED_KEY, denied } from './acl-check.ts';
 import { type AclContext, noteDenied } from './acl-log.ts';
 import { argumentText } from './arguments.ts';
 import type { Call, Command } from './call.ts';
+import { countIfError } from './error-replies.ts';
 import type { Arguments } from './key-arguments.ts';
-import { GUARD_QUEUE, type Session } from './session.ts';
+import { GUARD_ACL, GUARD_QUEUE, type Session } from './session.ts';
 
 /** The arguments that are looked at: one record per thread, so that none is allocated. */
 const asked: { -readonly [Field in keyof Arguments]: Arguments[Field] } = {
@@ -34,16 +36,22 @@ export function contextOf({ guards }: Session): AclContext {
   return (guards & GUARD_QUEUE) === 0 ? 'toplevel' : 'multi';
 }
 
-/** As `isRefusedToUser`, for a command that was allowed when it was queued and is to be executed by EXEC: the rules may have changed. */
+/**
+ * As `isRefusedToUser`, for a command of any client that was allowed when it was queued and is to be executed by EXEC: the rules may have
+ * changed. Counts the error.
+ */
 export function isRefusedInExec(call: Call, command: Command): boolean {
-  const reason = denialOf(call, command);
+  const { engine, session, reply } = call;
+  const reason = (session.guards & GUARD_ACL) === 0 ? ALLOWED : denialOf(call, command);
   if (reason === ALLOWED) return false;
+  const replyStart = reply.length;
   note(call, command, reason, 'multi');
   writeError(
-    call.reply,
+    reply,
     'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer ' +
       `allowed for the following reason: ${whyNoMore(reason)}`,
   );
+  countIfError(engine, reply, replyStart);
   return true;
 }
 
@@ -55,7 +63,7 @@ function whyNoMore(reason: number): string {
 
 /** ALLOWED, or why not. A user that is gone may nothing: its connections are about to end. */
 function denialOf({ engine, session, input, spans, count }: Call, command: Command): number {
-  const user = engine.access.users.get(session.user);
+  const user = userNamed(engine.access, session.user);
   if (user === undefined) return DENIED_COMMAND;
   asked.bytes = input;
   asked.spans = spans;

@@ -7,6 +7,7 @@
  */
 import { asciiBytes } from '../base/bytes.ts';
 import { bytesToText, splitArguments, textToBytes } from '../config/arguments.ts';
+import { ACL_USER_ITEMS_MAX } from '../config/limits.ts';
 import {
   commandsOfCategory,
   findNamedCommand,
@@ -45,10 +46,13 @@ export type RuleFault =
   | 'after-all-channels'
   | 'first-argument-of-subcommand'
   | 'no-such-password'
-  | 'bad-hash';
+  | 'bad-hash'
+  | 'too-many';
 
 /** As C's isspace has it, and NUL. */
 const SPACE_PATTERN = /[ \t\n\v\f\r\0]/;
+/** A pattern, a password, a selector, or what is allowed with a first argument. */
+const ITEM_PATTERN = /^(?:[~%&>#(]|\+.*\|)/s;
 
 /** One that allows nothing, or all channels where `acl-pubsub-default` says so. */
 export function createSelector(allowsAllChannels: boolean): Selector {
@@ -81,10 +85,24 @@ export function hasSpaces(text: string): boolean {
 export function readSelector(text: string, allowsAllChannels: boolean): Selector | RuleFault {
   const selector = createSelector(allowsAllChannels);
   for (const rule of wordsOf(text.slice(1, -1))) {
-    const fault = setRule(selector, rule);
+    const isFull = itemsOf(selector) >= ACL_USER_ITEMS_MAX;
+    const fault = isFull && addsItem(rule) ? 'too-many' : setRule(selector, rule);
     if (fault !== undefined) return fault;
   }
   return selector;
+}
+
+/** How many patterns and first arguments it has, and itself. */
+export function itemsOf({ keys, channels, firstArguments }: Selector): number {
+  let items = 1 + keys.length + channels.length;
+  for (const texts of firstArguments.values()) items += texts.length;
+  return items;
+}
+
+/** Whether the rule gives its selector or its user something more to keep. */
+export function addsItem(rule: string): boolean {
+  if (rule === '~*' || rule === '&*') return false;
+  return ITEM_PATTERN.test(rule);
 }
 
 /** Applies one rule; what is wrong with it, and then nothing was changed. */

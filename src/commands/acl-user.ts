@@ -6,9 +6,12 @@
  */
 import { asciiBytes } from '../base/bytes.ts';
 import { hashSecret } from '../base/secrets.ts';
+import { ACL_USER_ITEMS_MAX } from '../config/limits.ts';
 import {
+  addsItem,
   copySelector,
   createSelector,
+  itemsOf,
   type RuleFault,
   readSelector,
   type Selector,
@@ -46,7 +49,24 @@ const FAULT_TEXTS: Readonly<Record<RuleFault, string>> = {
   'no-such-password': 'The password you are trying to remove from the user does not exist',
   'bad-hash':
     'The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters',
+  'too-many': `a user has at most ${ACL_USER_ITEMS_MAX} passwords, patterns, first arguments and selectors`,
 };
+
+/** What ACL SETUSER makes of a user, or (of undefined) of a name; or the error for the client. `before` stays as it is. */
+export function changedUser(
+  before: User | undefined,
+  name: string,
+  rules: readonly string[],
+  allowsAllChannels: boolean,
+): User | string {
+  const user = before === undefined ? createUser(name, allowsAllChannels) : copyUser(before);
+  for (const rule of rules) {
+    const fault = setUserRule(user, rule, allowsAllChannels);
+    if (fault === undefined) continue;
+    return `ERR Error in ACL SETUSER modifier '${rule.split('\0', 1)[0]}': ${faultText(fault)}`;
+  }
+  return user;
+}
 
 /** What is wrong, in redis-server's words. */
 export function faultText(fault: RuleFault): string {
@@ -98,6 +118,7 @@ export function setOnlyPassword(user: User, password: string): void {
 /** Applies one rule. A fault leaves the user as it was. */
 export function setUserRule(user: User, rule: string, allowsAllChannels: boolean): RuleFault | undefined {
   if (rule === '' || setUserWord(user, rule.toLowerCase(), allowsAllChannels)) return undefined;
+  if (addsItem(rule) && isFull(user)) return 'too-many';
   switch (rule[0]) {
     case '>':
       return addPassword(user, passwordHash(rule.slice(1)));
@@ -145,6 +166,13 @@ function setUserWord(user: User, word: string, allowsAllChannels: boolean): bool
     default:
       return false;
   }
+}
+
+/** Of passwords, patterns, first arguments and selectors together. */
+function isFull({ passwords, selectors }: User): boolean {
+  let items = passwords.length;
+  for (const selector of selectors) items += itemsOf(selector);
+  return items >= ACL_USER_ITEMS_MAX;
 }
 
 function addPassword(user: User, hash: string): RuleFault | undefined {

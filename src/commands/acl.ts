@@ -8,6 +8,7 @@ import type { Buffer } from 'node:buffer';
 import { asciiBytes } from '../base/bytes.ts';
 import { parseInt64 } from '../base/decimal.ts';
 import { randomHex } from '../base/random.ts';
+import { ACL_RULES_BYTES_MAX, ACL_RULES_MAX } from '../config/limits.ts';
 import {
   type ReplyWriter,
   writeArray,
@@ -21,6 +22,7 @@ import {
   writeOk,
   writeSet,
 } from '../resp/reply-writer.ts';
+import { foreseeUser, userNamed } from './acl-access.ts';
 import { ALLOWED, checkCommand, DENIED_COMMAND, DENIED_KEY, denied } from './acl-check.ts';
 import { CATEGORIES, commandsOfCategory } from './acl-commands.ts';
 import { describeChannels, describeCommands, describeKeys, userFlags, userLine } from './acl-describe.ts';
@@ -37,7 +39,7 @@ import {
   TOPIC_ACL_SET,
   type UsersOutcome,
 } from './acl-topics.ts';
-import { DEFAULT_USER, type User } from './acl-user.ts';
+import { changedUser, DEFAULT_USER, type User } from './acl-user.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER, printedText } from './arguments.ts';
 import { type Call, type Command, deferReply, type Handler } from './call.ts';
 import { replyHelp, replyUnknownSubcommand } from './help.ts';
@@ -62,6 +64,8 @@ const NO_FILE =
 const BAD_BITS =
   'ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to ' +
   PASSWORD_BITS_MAX;
+
+const TOO_MANY_RULES = `ERR ACL SETUSER takes at most ${ACL_RULES_MAX} rules of ${ACL_RULES_BYTES_MAX} bytes together`;
 
 const ACL_HELP = [
   'CAT [<category>]',
@@ -128,14 +132,16 @@ function aclCat(call: Call): void {
 
 function aclSetUser(call: Call): void {
   const { reply, session } = call;
+  if (hasTooManyRules(call)) {
+    writeError(reply, TOO_MANY_RULES);
+    return;
+  }
   const name = argumentText(call, 2);
   if (hasSpaces(name)) {
     writeError(reply, "ERR Usernames can't contain spaces or null characters");
     return;
   }
-  const words: string[] = [];
-  for (let index = 3; index < call.count; index += 1) words.push(argumentText(call, index));
-  const rules = mergeRules(words);
+  const rules = rulesOf(call);
   if (typeof rules === 'number') {
     const shown = printedText(call, 3 + rules);
     writeError(reply, `ERR Unmatched parenthesis in acl selector starting at '${shown}'.`);
@@ -143,6 +149,34 @@ function aclSetUser(call: Call): void {
   }
   const request: AclSetRequest = { name, rules, askingId: session.id };
   replyWithOutcome(call, TOPIC_ACL_SET, request, writeOk);
+}
+
+/** Of SETUSER, with the name: more than main should read in one go. */
+function hasTooManyRules({ spans, count }: Call): boolean {
+  return count - 3 > ACL_RULES_MAX || spans[2 * count - 1] - spans[4] > ACL_RULES_BYTES_MAX;
+}
+
+/** The rules of SETUSER; or the place of a parenthesis that is not closed. */
+function rulesOf(call: Call): string[] | number {
+  const words: string[] = [];
+  for (let index = 3; index < call.count; index += 1) words.push(argumentText(call, index));
+  return mergeRules(words);
+}
+
+/**
+ * For a transaction that has asked main for this SETUSER, or is going to: the commands behind it are held to the new rules, and AUTH
+ * knows the new user, before main has told all threads.
+ */
+export function foreseeSetUser(call: Call): void {
+  const { engine, session } = call;
+  const { access, config } = engine;
+  if (hasTooManyRules(call)) return;
+  const name = argumentText(call, 2);
+  const rules = rulesOf(call);
+  if (typeof rules === 'number' || hasSpaces(name)) return;
+  const allowsAllChannels = config.aclPubsubDefault === 'allchannels';
+  const user = changedUser(userNamed(access, name), name, rules, allowsAllChannels);
+  if (typeof user !== 'string') foreseeUser(access, session, user);
 }
 
 function aclDeleteUser(call: Call): void {

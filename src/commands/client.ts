@@ -8,7 +8,7 @@ import { argumentText, isWord, printedText, replySyntaxError } from './arguments
 import type { Call, Handler } from './call.ts';
 import { clientKill, installClientKill } from './client-kill.ts';
 import { clientInfo, clientList, installClientList } from './client-list.ts';
-import { isClientName, isPlainText } from './client-name.ts';
+import { isClientName, isPlainText, isTooLongText } from './client-name.ts';
 import { installClientRecords } from './client-records.ts';
 import type { Engine } from './engine.ts';
 import { replyHelp } from './help.ts';
@@ -112,6 +112,7 @@ function setInfo(call: Call): void {
     writeError(call.reply, `ERR Unrecognized option '${printedText(call, 2)}'`);
     return;
   }
+  if (isTooLongText(call, 3)) return;
   if (!isPlainText(call, 3)) {
     const option = argumentText(call, 2);
     writeError(call.reply, `ERR ${option} cannot contain spaces, newlines or special characters.`);

@@ -6,7 +6,7 @@
  * log whole or not at all. The whole is not; within a transaction, and on main, it is (docs/decisions/0031).
  */
 import { Buffer } from 'node:buffer';
-import { parseInt64 } from '../base/decimal.ts';
+import { parseSafeInteger } from '../base/decimal.ts';
 import { SLICE_KEYS, SLICED_KEYS_MIN, SLICED_TURN_MS } from '../config/limits.ts';
 import { createReplyWriter, type ReplyWriter, writeInteger, writeRaw } from '../resp/reply-writer.ts';
 import { type Call, type Command, deferReply } from './call.ts';
@@ -109,7 +109,7 @@ function runSlice(work: SlicedKeys): void {
 }
 
 function countOf({ bytes, length }: ReplyWriter): number {
-  return Number(parseInt64(bytes, DIGITS_START, length - LINE_END_BYTES));
+  return parseSafeInteger(bytes, DIGITS_START, length - LINE_END_BYTES);
 }
 
 /** The changes were made in earlier turns, yet this is the reply that has to wait until they are safe. */

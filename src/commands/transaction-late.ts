@@ -7,6 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createReplyWriter, type ReplyWriter, writeRaw } from '../resp/reply-writer.ts';
+import { isRefusedInExec } from './acl-refusal.ts';
 import { type Call, type Command, deferReply } from './call.ts';
 import type { Engine } from './engine.ts';
 import { countIfError } from './error-replies.ts';
@@ -129,10 +130,10 @@ function promise(late: LateReplies, piece: Piece): Deferred {
   };
 }
 
-/** Goes on to the first piece that is still missing; answers EXEC when none is. */
+/** Goes on to the first piece that is still missing; answers EXEC when none is. Also for a client that has gone: all of a transaction is executed. */
 function goOn(late: LateReplies): void {
-  const { pieces, session, transaction } = late;
-  for (; late.next < pieces.length && !session.closing; late.next += 1) {
+  const { pieces, transaction } = late;
+  for (; late.next < pieces.length; late.next += 1) {
     const piece = pieces[late.next];
     const { putOff } = piece;
     piece.putOff = NOTHING_PUT_OFF;
@@ -157,7 +158,8 @@ function runPutOff(late: LateReplies, piece: Piece, index: number): void {
   loadQueued(call, transaction, index);
   session.deferInside = () => promise(late, piece);
   beginRead(engine, Infinity);
-  runHeld(call, command);
+  // What stood before it in the transaction may have changed what the user may do.
+  if (!isRefusedInExec(call, command)) runHeld(call, command);
   endRead(call, true);
   endStretch(engine);
   session.deferInside = undefined;

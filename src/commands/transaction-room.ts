@@ -11,6 +11,7 @@ import { isJournaling, pendingBytes, roomForRecords } from '../shard/journal.ts'
 import { findEntry } from '../shard/keyspace.ts';
 import { DATABASES, LIMIT_BYTES, NONE, POLICY } from '../shard/layout.ts';
 import { NO_EVICTION } from '../shard/policy.ts';
+import { RECORD_HEADER_BYTES } from '../shard/record.ts';
 import type { Shard } from '../shard/shard.ts';
 import { integerOf } from './arguments.ts';
 import { type Call, type Command, shardOfKey } from './call.ts';
@@ -86,7 +87,10 @@ export function fitsLog(call: Call, transaction: Transaction): number {
 }
 
 function measureCommand(call: Call, command: Command): void {
-  if (command.firstKey === 0) return;
+  if (command.firstKey === 0) {
+    if (command.isWrite) addBareRecords(call);
+    return;
+  }
   const { engine, input, spans, count } = call;
   const { memory, records, copies } = room;
   const last = lastKeyOf(command, count);
@@ -107,6 +111,12 @@ function measureCommand(call: Call, command: Command): void {
     records[shard] += bytes + (end - start) + RECORDS_OVERHEAD_BYTES + extraBytes;
     if (isCopy) copies[shard] += 1;
   }
+}
+
+/** A command without keys (FLUSHALL, SWAPDB) adds at most a record for each database to each shard. */
+function addBareRecords({ engine }: Call): void {
+  for (const { index, control } of engine.shards)
+    room.records[index] += control[DATABASES] * RECORD_HEADER_BYTES;
 }
 
 /** The longest value that any of the keys can have by the end: the longest now, and all that may be added. O(keys). */

@@ -7,15 +7,17 @@
  */
 import { LogBehindError } from '../base/errors.ts';
 import { JOURNAL_SOFT_BYTES } from '../config/limits.ts';
+import { LIMIT_CUTS } from '../metrics/names.ts';
 import { writeArray, writeError, writeNullArray } from '../resp/reply-writer.ts';
+import { foreseeSetUser } from './acl.ts';
+import { forgetForeseen } from './acl-access.ts';
 import { isRefusedInExec } from './acl-refusal.ts';
 import { OUT_OF_MEMORY } from './arguments.ts';
-import type { Call, Command } from './call.ts';
+import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
-import { countIfError } from './error-replies.ts';
 import { makeRoomInAll } from './many-keys.ts';
 import { runHeld } from './run-held.ts';
-import { GUARD_ACL, GUARD_QUEUE, GUARD_TRACKING, setGuard } from './session.ts';
+import { GUARD_QUEUE, GUARD_TRACKING, setGuard } from './session.ts';
 import {
   acquireWanted,
   drainWanted,
@@ -36,7 +38,10 @@ import { isAnyTouched, unwatchAll, wantWatched } from './watch.ts';
 
 const ABORTED_FOR = 'EXECABORT Transaction discarded because of:';
 
-/** Executes what the client has queued, or answers why not; it is out of MULTI then. Where it throws, nothing was done. */
+/**
+ * Executes what the client has queued, or answers why not; it is out of MULTI then, also where a bug throws in the middle of it. Where it
+ * throws and the client is in MULTI still, nothing was done.
+ */
 export function runTransaction(call: Call, transaction: Transaction): void {
   const { engine, session, input, spans, count, command, reply } = call;
   const replyStart = reply.length;
@@ -53,7 +58,10 @@ export function runTransaction(call: Call, transaction: Transaction): void {
     else runQueued(call, transaction, replyStart);
     hasChanged = transaction.isWrite && sumOfLsns(engine) !== before;
   } finally {
+    // Half of it was done, and must not be done again.
+    if ((session.guards & GUARD_QUEUE) === 0) leaveTransaction(session);
     endCollecting(session);
+    forgetForeseen(engine.access, session);
     setLocksKept(false);
     unlockAll(engine, transaction, hasChanged);
     call.input = input;
@@ -105,14 +113,14 @@ function drainForRoom(engine: Engine): void {
   drainWanted(engine);
 }
 
-/** Whether the client may not execute any more what it could queue; answers then. */
-function isDenied(call: Call, command: Command): boolean {
-  const { engine, session, reply } = call;
-  if ((session.guards & GUARD_ACL) === 0) return false;
-  const replyStart = reply.length;
-  const isRefused = isRefusedInExec(call, command);
-  countIfError(engine, reply, replyStart);
-  return isRefused;
+/** Whether more of the reply is there than the client may leave unread: it is closed, no more is kept of it, and the rest is executed. */
+function isOverLimit({ engine, session, reply }: Call, replyStart: number): boolean {
+  const { hardBytes } = engine.config.clientOutputBufferLimit.normal;
+  if (hardBytes === 0 || reply.length - replyStart <= hardBytes) return false;
+  engine.log.warning(`client ${session.id} closed: the reply of EXEC passed client-output-buffer-limit`);
+  engine.counters[LIMIT_CUTS] += 1;
+  session.connection.destroy();
+  return true;
 }
 
 /** Runs the commands under the locks. They count, and are timed, like any others. */
@@ -123,11 +131,17 @@ function runQueued(call: Call, transaction: Transaction, replyStart: number): vo
   writeArray(reply, commands.length);
   beginCollecting(session, transaction, replyStart);
   const startMs = beginInside(engine);
+  let isCut = false;
   for (let index = 0; index < commands.length; index += 1) {
     const command = loadQueued(call, transaction, index);
-    if (isDenied(call, command) || isPutOff(call, command, index)) continue;
-    if ((session.guards & GUARD_TRACKING) !== 0) trackReads(call, command);
-    runHeld(call, command);
+    if (isRefusedInExec(call, command)) continue;
+    if (!isPutOff(call, command, index)) {
+      if ((session.guards & GUARD_TRACKING) !== 0) trackReads(call, command);
+      runHeld(call, command);
+    }
+    if (command.spec.name === 'acl|setuser') foreseeSetUser(call);
+    isCut ||= isOverLimit(call, replyStart);
+    if (isCut) reply.length = replyStart;
   }
   endInside(call, startMs);
 }

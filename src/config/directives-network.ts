@@ -144,12 +144,13 @@ export const NETWORK_DIRECTIVES = [
   {
     name: 'maxmemory-clients',
     type: 'memory-or-percent',
-    default: '0',
+    default: 'computed',
+    computed: 'a quarter of the memory that this process may use, cgroup limits included, at least 64mb',
     min: -100,
     max: INT64_MAX,
     mutable: true,
     effect: 'live',
-    doc: 'Bytes that all clients together may keep (unread replies, unexecuted requests, transactions), or a share of `maxmemory`; the largest clients are closed above it, but for those with CLIENT NO-EVICT. 0: no limit. Never less than 128kb.',
+    doc: 'Bytes that all clients together may keep (unread replies, unexecuted requests, transactions), or a share of `maxmemory`; the largest clients are closed above it, but for those with CLIENT NO-EVICT. 0: no limit, which is the default of redis-server. Never less than 128kb.',
   },
   {
     name: 'client-output-buffer-limit',

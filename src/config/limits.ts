@@ -44,6 +44,8 @@ export const FIFO_STEPS_MAX = 32;
 /** A worker's rehearsal: the keys that it puts and expires in all, and in one step between two turns. */
 export const REHEARSAL_KEYS = 30_000;
 export const REHEARSAL_STEP_KEYS = 512;
+/** How often a worker looks whether loading is over, after which it rehearses. */
+export const REHEARSAL_CHECK_MS = 50;
 /** More than one segment of the index holds, so that it is given back as well. */
 export const REHEARSAL_WIDE_KEYS = 30_208;
 
@@ -122,6 +124,9 @@ export const QUEUED_WRITE_OVERHEAD_BYTES = 512;
 export const OUTPUT_BUFFER_BYTES = 256 * KIB;
 export const OUTPUT_BUFFER_KEPT_BYTES_MAX = 4 * MIB;
 
+/** Buffers that sockets had to keep and have brought back: so many bytes of a worker wait to be used again. */
+export const OUTPUT_SPARES_BYTES_MAX = 8 * MIB;
+
 /**
  * MONITOR: lines that are sent at once, in the middle of a turn; the longest line; the buffer for lines that is kept; lines on
  * their way from one thread to another before its monitors are closed; and what a monitor may leave unread at the
@@ -187,6 +192,12 @@ export const CONNECTION_CHECK_MS = 1_000;
 /** How often a worker looks at what its clients keep, while `maxmemory-clients` says how much; and the least that counts for. */
 export const CLIENT_MEMORY_CHECK_MS = 100;
 export const MAXMEMORY_CLIENTS_BYTES_MIN = 128 * KIB;
+
+/** The default of `maxmemory-clients` is a share of the machine's memory, but no less than this. */
+export const CLIENTS_BYTES_DEFAULT_MIN = 64 * MIB;
+
+/** A worker whose clients have got this much more to keep looks at once, so that fast ones are not far over the bound by then. */
+export const CLIENT_MEMORY_CHECK_BYTES = 4 * MIB;
 
 /** Threads: how long one waits for the reply of another, and how long all workers may take to start. */
 export const BUS_REPLY_MS_MAX = 5_000;
@@ -283,6 +294,18 @@ export const LATENCY_SAMPLES_MAX = 160;
 /** The ACL log: entries of a thread, whatever `acllog-max-len` says; and what is kept of a key, a channel or a name. */
 export const ACL_LOG_ENTRIES_MAX = 4 * KIB;
 export const ACL_LOG_TEXT_BYTES_MAX = 1 * KIB;
+
+/**
+ * Users, which every thread has, and whose rules take main's time as they are read: rules of one ACL SETUSER and their bytes; what
+ * one user has of passwords, patterns, first arguments and selectors together; and users.
+ */
+export const ACL_RULES_MAX = 16 * KIB;
+export const ACL_RULES_BYTES_MAX = 1 * MIB;
+export const ACL_USER_ITEMS_MAX = 1 * KIB;
+export const ACL_USERS_MAX = 16 * KIB;
+
+/** What a client says of itself: its name, its library's name and version. Lists of clients and the ACL log repeat it. */
+export const CLIENT_TEXT_BYTES_MAX = 1 * KIB;
 
 /**
  * Reading logs: one read of a segment, the least of it, and what all streams together may have in memory; distinct keys that a

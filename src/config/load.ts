@@ -15,7 +15,7 @@ import {
   findDirective,
 } from './directives.ts';
 import { helpText } from './help.ts';
-import { defaultMaxmemoryBytes, defaultWorkers, type Machine } from './machine.ts';
+import { defaultClientsBytes, defaultMaxmemoryBytes, defaultWorkers, type Machine } from './machine.ts';
 import { checkAddresses, checkMaxmemoryAtStart } from './relations.ts';
 import {
   configError,
@@ -115,6 +115,7 @@ function allDefaultTexts(
   const texts: Record<string, string> = {
     workers: `${workersDefault}`,
     maxmemory: `${defaultMaxmemoryBytes(machine, workers)}`,
+    'maxmemory-clients': `${defaultClientsBytes(machine)}`,
     dir: workingFolder,
   };
   for (const directive of DIRECTIVES) texts[directive.name] ??= defaultText(directive);

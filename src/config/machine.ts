@@ -4,7 +4,13 @@
  */
 import { availableParallelism, totalmem } from 'node:os';
 import { posix } from 'node:path';
-import { ARENA_BYTES_MAX, MIB, SHARD_MEMORY_BYTES_MIN, WORKERS_MAX } from './limits.ts';
+import {
+  ARENA_BYTES_MAX,
+  CLIENTS_BYTES_DEFAULT_MIN,
+  MIB,
+  SHARD_MEMORY_BYTES_MIN,
+  WORKERS_MAX,
+} from './limits.ts';
 
 /** Cores and bytes that the process may use. */
 export type Machine = { cores: number; memoryBytes: number };
@@ -43,6 +49,11 @@ export function defaultWorkers(machine: Machine): number {
 export function defaultMaxmemoryBytes(machine: Machine, workers: number): number {
   const halfBytes = Math.floor(machine.memoryBytes / 2 / MIB) * MIB;
   return Math.min(Math.max(halfBytes, workers * SHARD_MEMORY_BYTES_MIN), workers * ARENA_BYTES_MAX);
+}
+
+/** What all clients together may keep: a quarter of the usable memory, in whole MiB, next to the half for keys and values. */
+export function defaultClientsBytes(machine: Machine): number {
+  return Math.max(CLIENTS_BYTES_DEFAULT_MIN, Math.floor(machine.memoryBytes / 4 / MIB) * MIB);
 }
 
 /**

@@ -2,12 +2,12 @@
  * What the clients of a worker keep in memory: their unread output, their unexecuted requests and their transactions; and who goes
  * when all clients of the process together have more than `maxmemory-clients`.
  *
- * Runs on the worker, several times a second. Each worker sees by the counters what the others have, and lets its own share of what
+ * Runs on the worker, several times a second, and when there is much more to keep. Each worker sees by the counters what the others have, and lets its own share of what
  * is too much go, its largest clients first: so nobody has to be asked, and it is soon enough.
  */
 import { clientBytes } from '../commands/client-list.ts';
 import type { Config } from '../config/config.ts';
-import { MAXMEMORY_CLIENTS_BYTES_MIN } from '../config/limits.ts';
+import { CLIENT_MEMORY_CHECK_BYTES, MAXMEMORY_CLIENTS_BYTES_MIN } from '../config/limits.ts';
 import { openAllCounters, sumCounter } from '../metrics/counters.ts';
 import {
   CLIENT_INPUT_BYTES_MAX,
@@ -32,10 +32,16 @@ export function clientsBytesMax({
   return Math.max(MAXMEMORY_CLIENTS_BYTES_MIN, bytes);
 }
 
+/** Looks at once where this worker's clients have got so much more to keep since the last look that they may be over the bound. */
+export function checkIfMuchKept(serving: Serving): void {
+  if (serving.keptBytes > CLIENT_MEMORY_CHECK_BYTES) checkClientMemory(serving);
+}
+
 /** Looks at all clients of this worker, and closes those that have to go. O(clients). */
 export function checkClientMemory(serving: Serving): void {
   const { config, counters, allCounters } = serving.engine;
   const ownBytes = noteClients(serving);
+  serving.keptBytes = 0;
   const bytesMax = clientsBytesMax(config);
   if (bytesMax === Infinity) return;
   const totalBytes = sumCounter(openAllCounters(allCounters), CLIENTS_BYTES);
@@ -49,8 +55,10 @@ function noteClients({ engine, connections }: Serving): number {
   let bytes = 0;
   let inputBytesMax = 0;
   let outputBytesMax = 0;
-  for (const { session } of connections.values()) {
+  for (const { session, socket } of connections.values()) {
     const { connection } = session;
+    // Let go already: its end is on its way.
+    if (socket.destroyed) continue;
     bytes += clientBytes(session);
     inputBytesMax = Math.max(
       inputBytesMax,

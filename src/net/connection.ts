@@ -270,8 +270,9 @@ function keepPending(connection: Connection, bytes: Buffer, start: number, end: 
 }
 
 function appendPending(connection: Connection, bytes: Buffer, length: number): void {
+  const { serving } = connection;
   const have = connection.pendingEnd - connection.pendingStart;
-  const limit = Math.min(connection.serving.engine.config.clientQueryBufferLimit, QUERY_BUFFER_BYTES_MAX);
+  const limit = Math.min(serving.engine.config.clientQueryBufferLimit, QUERY_BUFFER_BYTES_MAX);
   if (have + length > limit) {
     cut(connection, `${have + length} bytes of unexecuted requests are over client-query-buffer-limit`);
     return;
@@ -281,6 +282,7 @@ function appendPending(connection: Connection, bytes: Buffer, length: number): v
   }
   bytes.copy(connection.pending as Buffer, connection.pendingEnd, 0, length);
   connection.pendingEnd += length;
+  serving.keptBytes += length;
   if (connection.suspensions > 0 && have + length > TURN_INPUT_BYTES_MAX) pauseInput(connection);
 }
 

@@ -8,14 +8,11 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { endStretch } from '../commands/timing.ts';
-import {
-  MONITOR_UNREAD_BYTES_MAX,
-  OUTPUT_BUFFER_BYTES,
-  OUTPUT_BUFFER_KEPT_BYTES_MAX,
-  QUEUED_WRITE_OVERHEAD_BYTES,
-} from '../config/limits.ts';
+import { MONITOR_UNREAD_BYTES_MAX, QUEUED_WRITE_OVERHEAD_BYTES } from '../config/limits.ts';
 import { recordLatency, TURNS_HISTOGRAM } from '../metrics/latencies.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
+import { checkIfMuchKept } from './client-memory.ts';
+import { discardBuffer, lendBuffer, renewBuffer, returnBuffer } from './lent-buffers.ts';
 import { sealedBytesOf, writeAtOnce } from './raw-socket.ts';
 import type { Connection, Output, Serving, TurnLog } from './serving.ts';
 import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
@@ -65,8 +62,7 @@ function sendOutput(connection: Connection): void {
   connection.outputStart = 0;
   connection.outputEnd = 0;
   if (outputEnd > outputStart) {
-    const isTaken = sendBytes(connection, serving.reply.bytes.subarray(outputStart, outputEnd));
-    if (!isTaken) serving.isBufferGiven = true;
+    sendBytes(connection, serving.reply.bytes.subarray(outputStart, outputEnd), true);
   }
   closeBehind(connection);
 }
@@ -78,9 +74,11 @@ function takeOutput(connection: Connection): Output[] {
   const pieces: Output[] = [];
   let from = outputStart;
   for (const push of pushes ?? []) {
-    if (push.at > from) {
-      pieces.push({ bytes: bytes.subarray(from, push.at), isPush: false });
-      from = push.at;
+    // Of a command without a reply: what lies before it in the writer may be all others'.
+    const at = Math.min(push.at, outputEnd);
+    if (at > from) {
+      pieces.push({ bytes: bytes.subarray(from, at), isPush: false });
+      from = at;
     }
     pieces.push({ bytes: push.bytes, isPush: true });
   }
@@ -95,7 +93,8 @@ function takeOutput(connection: Connection): Output[] {
 function sendPieces(connection: Connection, pieces: readonly Output[]): void {
   if (pieces.length === 0) return;
   for (const { isPush, bytes } of pieces) if (isPush) connection.pushedBytes -= bytes.length;
-  sendBytes(connection, pieces.length === 1 ? pieces[0].bytes : joinPieces(connection.serving, pieces));
+  const bytes = pieces.length === 1 ? pieces[0].bytes : joinPieces(connection.serving, pieces);
+  sendBytes(connection, bytes, false);
 }
 
 /** Subscribers of one channel get the same messages: what was joined for the last connection may do for this one. */
@@ -113,35 +112,53 @@ function areSame(some: readonly Output[], others: readonly Output[]): boolean {
   return true;
 }
 
-/** Writes bytes to a socket; false when the kernel has not taken them all and they must stay as they are. */
-function sendBytes(connection: Connection, replies: Buffer): boolean {
+/** Writes bytes to a socket: a part of the writer's buffer, or others that stay as they are. */
+function sendBytes(connection: Connection, replies: Buffer, isOfWriter: boolean): void {
   const { serving, socket } = connection;
-  if (connection.isDestroyed) return true;
+  if (connection.isDestroyed) return;
   const { counters } = serving.engine;
   counters[BYTES_OUT] += replies.length;
   counters[WRITES] += 1;
   connection.session.bytesOut += replies.length;
   const isBehind = connection.directBytes > 0 || socket.writableLength > 0;
-  if (isBehind || connection.isEncrypted) return queueOutput(connection, replies);
-  if (writeAtOnce(socket, replies, connection.onSent)) return true;
+  if (isBehind || connection.isEncrypted) {
+    queueOutput(connection, replies, isOfWriter);
+    return;
+  }
+  if (writeAtOnce(socket, replies, connection.onSent)) return;
   connection.directBytes = replies.length;
+  connection.directBuffer = isOfWriter ? lendBuffer(serving) : undefined;
+  serving.keptBytes += replies.length;
   checkOutputLimit(connection, serving.engine.wallMs());
-  return false;
+}
+
+/** A write past the stream is over, well or not. */
+export function endDirectWrite(connection: Connection): void {
+  const { serving, directBuffer } = connection;
+  connection.directBytes = 0;
+  connection.directBuffer = undefined;
+  if (directBuffer !== undefined) returnBuffer(serving, directBuffer);
 }
 
 /**
  * Adds replies to those that a client has not read yet, or has them encrypted. Small ones are copied: else each would keep the whole buffer of
  * its turn, and a client that reads nothing would cost a thousand times what it is held to.
  */
-function queueOutput(connection: Connection, replies: Buffer): boolean {
+function queueOutput(connection: Connection, replies: Buffer, isOfWriter: boolean): void {
   const { serving, socket } = connection;
   const isCopied = 2 * replies.length < serving.reply.bytes.length;
+  const bytes = isCopied ? Buffer.from(replies) : replies;
+  const lent = isOfWriter && !isCopied ? lendBuffer(serving) : undefined;
   connection.queuedWrites += 1;
-  socket.write(isCopied ? Buffer.from(replies) : replies, () => {
+  serving.keptBytes += replies.length;
+  socket.write(bytes, () => {
     connection.queuedWrites -= 1;
+    // OpenSSL may keep what it was given: the collector knows.
+    if (connection.isEncrypted) return;
+    if (lent !== undefined) returnBuffer(serving, lent);
+    else if (isCopied) discardBuffer(bytes);
   });
   checkOutputLimit(connection, serving.engine.wallMs());
-  return isCopied;
 }
 
 /** What a client has not read yet costs, in bytes. */
@@ -179,13 +196,11 @@ export function flushOutput(serving: Serving): void {
     else if (holdOutput(connection, outcome)) isAwaited = true;
     connection.hasWritten = false;
   }
-  if (serving.isBufferGiven || reply.bytes.length > OUTPUT_BUFFER_KEPT_BYTES_MAX) {
-    serving.isBufferGiven = false;
-    reply.bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
-  }
+  renewBuffer(serving);
   reply.length = 0;
   serving.pushedBytes = 0;
   serving.joined = undefined;
+  checkIfMuchKept(serving);
   // Last: where nothing is lacking any more, what is held leaves at once.
   if (isAwaited && log !== undefined) awaitCommit(log);
 }

@@ -77,7 +77,7 @@ export function sealedBytesOf(socket: net.Socket): number {
 
 /**
  * Writes bytes of which nothing may wait before them. True when the kernel has taken all; false when the rest goes out
- * later: then the bytes must stay as they are, and `onSent` is called when that is over. A broken socket is destroyed.
+ * later: then the bytes must stay as they are, and `onSent` is called when that is over, as it is not otherwise. A broken socket is destroyed.
  */
 export function writeAtOnce(socket: net.Socket, bytes: Buffer, onSent: () => void): boolean {
   const handle = handleOf(socket);
@@ -89,19 +89,23 @@ export function writeAtOnce(socket: net.Socket, bytes: Buffer, onSent: () => voi
     socket.destroy();
     return true;
   }
-  // What the stream would do: keep the bytes, and hear of the end, which may have come already.
+  // The end may have come already.
+  if (result.writeStatus !== null) return true;
+  // What the stream would do: keep the bytes, and hear of the end.
   result.handle = handle;
   result.buffer = bytes;
   result.oncomplete = onSent;
-  if (result.writeStatus === null) return false;
-  onSent();
-  return true;
+  return false;
 }
 
 function writeThroughStream(socket: net.Socket, handle: Handle, bytes: Buffer, onSent: () => void): boolean {
   if (writesWithoutRequest === undefined) watchFirstWrite(handle);
-  socket.write(bytes, onSent);
-  return socket.writableLength === 0;
+  let isTaken = false;
+  socket.write(bytes, () => {
+    if (!isTaken) onSent();
+  });
+  isTaken = socket.writableLength === 0;
+  return isTaken;
 }
 
 /** Looks at how the stream itself calls the handle, once: by the prototype's method from then on. */

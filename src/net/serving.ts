@@ -12,6 +12,7 @@ import type { LogWriter } from '../durability/log-stream.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { LentBuffer, SpareOutput } from './lent-buffers.ts';
 import type { Postponed } from './postponed.ts';
 
 /** A worker's side of the log. */
@@ -54,10 +55,13 @@ export type Serving = {
   turnStartMs: number;
   /** When the clockwork last ticked, by the monotonic clock. */
   tickedMs: number;
-  /** Part of the writer's buffer is still on its way to some kernel: it must not be written over. */
-  isBufferGiven: boolean;
+  /** The writer's buffer, if part of it is still on its way to some kernel: it must not be written over. */
+  lent: LentBuffer | undefined;
+  readonly spareOutput: SpareOutput;
   /** A slice of housekeeping waits for its place behind the next reads. */
   isHouseTurnDue: boolean;
+  /** Bytes that clients have got to keep since the latest look at what they have (client-memory.ts). */
+  keptBytes: number;
   isStopping: boolean;
   /** Ends one of the reasons for which a connection waits, and executes nothing before it returns (connection.ts). */
   readonly proceedLater: (connection: Connection) => void;
@@ -116,8 +120,9 @@ export type Connection = {
   isDestroyed: boolean;
   /** Writes that wait behind others because the client does not read as fast as it asks. */
   queuedWrites: number;
-  /** Bytes of a write past the stream that the kernel has not taken yet, at the most; and what ends it. */
+  /** Bytes of a write past the stream that the kernel has not taken yet, at the most; the buffer that they lie in, if it is lent; and what ends it. */
   directBytes: number;
+  directBuffer: LentBuffer | undefined;
   readonly onSent: () => void;
   /** What of the output the kernel had not taken at the latest look; it becomes less while the client reads. */
   unsentBytes: number;

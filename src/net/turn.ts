@@ -36,11 +36,10 @@ import { isPausing } from '../resilience/pause.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
-import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts';
 import { ownsShard } from '../shard/shares.ts';
 import { checkClientMemory } from './client-memory.ts';
 import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
-import { checkOutputLimit, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
+import { checkOutputLimit, endDirectWrite, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
 import { createPostponed, forgetPostponed, postponeConnection, servePauses, tickPause } from './postponed.ts';
 import { pushOutput } from './push.ts';
 import {
@@ -50,6 +49,7 @@ import {
   openStreamSocket,
   unsentBytesOf,
 } from './raw-socket.ts';
+import { rehearseWhenLoaded } from './rehearsing.ts';
 import type { Connection, Serving } from './serving.ts';
 import { noteHousekeeping } from './turn-log.ts';
 
@@ -98,8 +98,10 @@ export function startServing(engine: Engine, generation: number): Serving {
     isTurnEndDue: false,
     turnStartMs: 0,
     tickedMs: engine.timing.monotonicMs(),
-    isBufferGiven: false,
+    lent: undefined,
+    spareOutput: { buffers: [], bytes: 0 },
     isHouseTurnDue: false,
+    keptBytes: 0,
     isStopping: false,
     proceedLater,
     log: undefined,
@@ -112,7 +114,7 @@ export function startServing(engine: Engine, generation: number): Serving {
   serving.timers.push(setInterval(() => checkBoundMemory(serving), CLIENT_MEMORY_CHECK_MS));
   for (const timer of serving.timers) timer.unref();
   servePauses(serving);
-  scheduleRehearsal(serving, createRehearsal());
+  rehearseWhenLoaded(serving);
   return serving;
 }
 
@@ -215,9 +217,8 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer, isEncryp
     isDestroyed: false,
     queuedWrites: 0,
     directBytes: 0,
-    onSent: () => {
-      connection.directBytes = 0;
-    },
+    directBuffer: undefined,
+    onSent: () => endDirectWrite(connection),
     unsentBytes: 0,
     overSoftLimitSinceMs: 0,
   };
@@ -317,13 +318,6 @@ function scheduleHouseTurn(serving: Serving): void {
   setImmediate(() => {
     serving.isHouseTurnDue = false;
     keepHouseTurn(serving);
-  });
-}
-
-/** Between turns, as long as it takes: clients are served meanwhile. */
-function scheduleRehearsal(serving: Serving, rehearsal: Rehearsal): void {
-  setImmediate(() => {
-    if (!serving.isStopping && rehearse(rehearsal)) scheduleRehearsal(serving, rehearsal);
   });
 }
 

@@ -151,11 +151,15 @@ function ask(bus: Bus, threadId: number, topic: string, payload: unknown, waitMs
   });
 }
 
-/** Runs this thread's handler; a handler that throws is a bug, told once, and no reply. */
+/**
+ * Runs this thread's handler, in a step of its own: who asks this thread may hold locks of shards, as EXEC does, which the handler
+ * takes. A handler that throws is a bug, told once, and no reply.
+ */
 async function answer(bus: Bus, topic: string, payload: unknown, fromThread: number): Promise<unknown> {
   const handler = bus.handlers.get(topic);
   if (handler === undefined) return NO_REPLY;
   try {
+    if (fromThread === bus.threadId) await undefined;
     return await handler(payload, fromThread);
   } catch (error) {
     bus.onTrouble(`the handler of '${topic}' failed`, error);

@@ -97,6 +97,29 @@ describe('a pipeline', () => {
     expect((await run(keys, [['EXISTS', 'behind']])).json).toEqual([0]);
   });
 
+  test('goes on behind a transaction whose reply is longer than a client may leave unread', async () => {
+    const keys = world({ flags: ['--client-output-buffer-limit', 'normal 1mb 0 0'] });
+    const { json } = await run(keys, [
+      ['SETRANGE', 'k', 2 ** 20 - 1, 'x'],
+      ['MULTI'],
+      ['GET', 'k'],
+      ['SET', 'done', 1],
+      ['EXEC'],
+      ['LCS', 'done', 'done'],
+      ['KEYS', '*'],
+    ]);
+    const error = 'ERR the replies are too long: ask for less at a time';
+    expect(json).toEqual([
+      2 ** 20,
+      'OK',
+      'QUEUED',
+      'QUEUED',
+      { error },
+      '1',
+      expect.arrayContaining(['k', 'done']),
+    ]);
+  });
+
   test('takes and gives bytes as base64', async () => {
     const keys = world();
     const base64 = Buffer.of(0, 255, 10).toString('base64');

@@ -1,10 +1,13 @@
 /** Tests of the users as a thread knows them: who may log in, and what becomes of clients when users change. */
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { bindSession, findLogin, isOpenToAll } from '../../src/commands/acl-access.ts';
+import { findLogin, isOpenToAll } from '../../src/commands/acl-access.ts';
 import { TOPIC_ACL_APPLY, type UsersChange } from '../../src/commands/acl-topics.ts';
 import { createUser, setUserRule, type User } from '../../src/commands/acl-user.ts';
 import { GUARD_ACL, type Session } from '../../src/commands/session.ts';
 import { addSubscription, CHANNELS, createListening, PATTERNS } from '../../src/commands/subscriptions.ts';
+import { ACL_RULES_BYTES_MAX } from '../../src/config/limits.ts';
 import { accessWith, addUser } from '../support/access.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
@@ -26,6 +29,25 @@ function clientOf(harness: Harness, user: string): Session {
   const session = harness.connect();
   expect(harness.runAs(session, 'AUTH', user, 'x')).toBe('+OK\r\n');
   return session;
+}
+
+/** How many secrets are compared and hashed meanwhile. */
+function effortOf(login: () => unknown): { readonly comparisons: number; readonly hashes: number } {
+  const { timingSafeEqual, createHash } = crypto;
+  const effort = { comparisons: 0, hashes: 0 };
+  crypto.timingSafeEqual = (a, b) => {
+    effort.comparisons += 1;
+    return timingSafeEqual(a, b);
+  };
+  crypto.createHash = (...args) => {
+    effort.hashes += 1;
+    return createHash(...args);
+  };
+  syncBuiltinESMExports();
+  login();
+  Object.assign(crypto, { timingSafeEqual, createHash });
+  syncBuiltinESMExports();
+  return effort;
 }
 
 function isRestricted({ guards }: Session): boolean {
@@ -60,6 +82,29 @@ describe('logging in', () => {
     }
   });
 
+  it('compares something for every name, whoever has passwords', () => {
+    const access = accessWith();
+    addUser(access, 'ann', 'on', '>one');
+    addUser(access, 'eve', 'on');
+    addUser(access, 'off', '>one');
+    addUser(access, 'any', 'on', 'nopass');
+    for (const name of ['ann', 'eve', 'off', 'any', 'nobody', 'default'])
+      expect([name, effortOf(() => findLogin(access, name, 'x')).comparisons]).toEqual([name, 1]);
+  });
+
+  it('does not hash what is longer than any password, which takes seconds, and is never right', () => {
+    const access = accessWith();
+    addUser(access, 'ann', 'on', `#${'0'.repeat(64)}`, '>');
+    addUser(access, 'any', 'on', 'nopass');
+    const long = 'x'.repeat(ACL_RULES_BYTES_MAX + 1);
+    expect(findLogin(access, 'ann', long)).toBeUndefined();
+    expect(findLogin(access, 'any', long)?.name).toBe('any');
+    const effort = effortOf(() => findLogin(access, 'any', long));
+    // Those of the comparison, of digests.
+    expect(effort).toEqual({ comparisons: 1, hashes: 2 });
+    expect(effortOf(() => findLogin(access, 'any', long.slice(1))).hashes).toBe(3);
+  });
+
   it('is for nobody while the default user is on and has no password', () => {
     const access = accessWith();
     expect(isOpenToAll(access)).toBe(true);
@@ -88,11 +133,11 @@ describe('a change of users', () => {
 
   it('closes the clients of a user that is gone, but for the asking one, whose thread says so', async () => {
     const harness = createHarness();
-    await apply(harness, { users: [userWith('ann', 'on', 'nopass')] });
+    await apply(harness, { users: [userWith('ann', 'on', 'nopass', '+@all', '~*', '&*')] });
     const [asking, other] = [clientOf(harness, 'ann'), clientOf(harness, 'ann')];
     expect(await apply(harness, { removed: ['ann'], askingId: asking.id })).toBe(true);
     expect([asking.closing, other.closing, harness.session.closing]).toEqual([false, true, false]);
-    bindSession(harness.engine.access, asking);
+    // Should the closing fail, whoever was it may do nothing.
     expect(harness.runAs(asking, 'GET', 'k')).toContain('NOPERM');
     expect(await apply(harness, { removed: ['nobody'], askingId: harness.session.id })).toBe(false);
   });

@@ -124,6 +124,12 @@ describe('a user', () => {
   });
 });
 
+it('what tells the names of all keys, or walks over them, is dangerous', () => {
+  const user = userWith('+@all', '-@dangerous');
+  for (const name of ['keys', 'cache.hotkeys', 'monitor', 'slowlog|get'])
+    expect([name, allowsCommand(user, commandOf(name))]).toEqual([name, false]);
+});
+
 it('a channel is found in the middle of other bytes', () => {
   const channels = [{ text: 'n*', bytes: Buffer.from('n*') }];
   const bytes = Buffer.from('--news--');

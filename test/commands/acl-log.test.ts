@@ -1,10 +1,18 @@
 /** Tests of the ACL log: what is grouped, what is dropped, and the logs of several threads as one. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type AclLogEntry, noteDenied, readAclLog, resetAclLog } from '../../src/commands/acl-log.ts';
 import { ACL_LOG_TEXT_BYTES_MAX } from '../../src/config/limits.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 const MINUTE_MS = 60_000;
+const MIB = 2 ** 20;
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
 
 function deny(harness: Harness, object: string, user = 'u', reason: AclLogEntry['reason'] = 'key'): void {
   noteDenied(harness.engine, harness.session, { reason, context: 'toplevel', object, user });
@@ -55,6 +63,20 @@ describe('the ACL log', () => {
     const none = createHarness({ flags: ['--acllog-max-len', '0'] });
     deny(none, 'a');
     expect(await told(none)).toEqual([]);
+  });
+
+  it('keeps nothing of what is longer alive', () => {
+    const harness = createHarness();
+    const keys = 64;
+    const keyBytes = MIB / 2;
+    const collect = collector();
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < keys; index += 1)
+      deny(harness, Buffer.alloc(keyBytes, `${index},`).toString('latin1'));
+    collect();
+    expect(harness.engine.access.log).toHaveLength(keys);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan((keys * keyBytes) / 8);
   });
 
   it('is one of all threads, by time', async () => {

@@ -11,6 +11,7 @@ import {
   REPLY_SKIP_NEXT,
   type Session,
 } from '../../src/commands/session.ts';
+import { CLIENT_TEXT_BYTES_MAX } from '../../src/config/limits.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 /** Workers whose clients have the ids 11, 12, ... on the first, 21, 22, ... on the second, and so on. */
@@ -71,6 +72,26 @@ function idsIn(reply: string): number[] {
 function idsLeft(workers: ReturnType<typeof createWorkers>): number[] {
   return workers.flatMap(({ harness }) => [...harness.engine.sessions.keys()]);
 }
+
+describe('what a client says of itself', () => {
+  it('has so many bytes at the most: it is shown, and kept, with every list and refusal', () => {
+    const harness = createHarness();
+    const [fits, long] = ['a'.repeat(CLIENT_TEXT_BYTES_MAX), 'a'.repeat(CLIENT_TEXT_BYTES_MAX + 1)];
+    const refusal = `-ERR a client's name, and what it says of its library, have at most ${CLIENT_TEXT_BYTES_MAX} bytes\r\n`;
+    const commands = [
+      ['CLIENT', 'SETNAME'],
+      ['HELLO', '2', 'SETNAME'],
+      ['CLIENT', 'SETINFO', 'LIB-NAME'],
+      ['CLIENT', 'SETINFO', 'LIB-VER'],
+    ];
+    for (const command of commands) {
+      expect(harness.run(...command, fits)).not.toContain('ERR');
+      expect(harness.run(...command, long)).toBe(refusal);
+    }
+    const { name, libraryName, libraryVersion } = harness.session;
+    expect([name, libraryName, libraryVersion]).toEqual([fits, fits, fits]);
+  });
+});
 
 describe('CLIENT LIST', () => {
   it('lists the clients of all threads, the oldest first', async () => {

@@ -303,6 +303,7 @@ describe('a command that is answered later', () => {
     let answer = (_: unknown): void => undefined;
     harness.engine.bus.handle('active-expiry', () => new Promise((resolve) => (answer = resolve)));
     harness.run('DEBUG', 'SET-ACTIVE-EXPIRE', '1');
+    await new Promise(setImmediate);
     expect(countsOf(harness, 'debug').calls).toBe(0);
     nowMs += 250;
     answer(true);

@@ -17,7 +17,14 @@ import {
 } from '../../src/config/limits.ts';
 import { COMMAND_NS, LIMIT_CUTS } from '../../src/metrics/names.ts';
 import { closeGate, GATE_LOADING, GATE_LOG, openGate } from '../../src/resilience/gate.ts';
-import { pendingBytes, pendingIsGrouped, pendingRecords, startJournaling } from '../../src/shard/journal.ts';
+import {
+  isJournalBroken,
+  pendingBytes,
+  pendingIsGrouped,
+  pendingRecords,
+  roomForRecords,
+  startJournaling,
+} from '../../src/shard/journal.ts';
 import { EVICTED_KEYS, LOCK, LSN, WATCHED_ABSENT } from '../../src/shard/layout.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { take } from '../support/journal.ts';
@@ -122,6 +129,20 @@ describe('the log', () => {
     expectUnlocked();
   });
 
+  it('is not overrun by many commands without keys, each of which has a record in all shards', () => {
+    harness = createHarness({ shards: 1, shardBytes: 2 ** 18 });
+    const [shard] = harness.shards;
+    startJournaling(shard);
+    const setsThatFit = Math.floor((roomForRecords(shard) - 2 ** 17) / 50_100);
+    const sets = Array.from({ length: setsThatFit }, () => ['SET', 'k', 'x'.repeat(50_000)]);
+    const swaps = Array.from({ length: 12_000 }, () => ['SWAPDB', '0', '1']);
+    const before = lsnsOf(harness);
+    expect(transact(...sets, ...swaps)).toBe(`${EXECABORT} its changes do not fit into the log at once\r\n`);
+    expect([isJournalBroken(shard), lsnsOf(harness)]).toEqual([false, before]);
+    expect(transact(...sets.slice(1), ...swaps.slice(0, 10))).toMatch(/^\*\d+\r\n\+OK/);
+    expectUnlocked();
+  });
+
   it('has room made by writing first what is pending, where both together do not fit', () => {
     harness = createHarness({ shards: 1, shardBytes: 2 ** 20 });
     const [shard] = harness.shards;
@@ -179,6 +200,19 @@ describe('memory', () => {
     expect(harness.session.closing).toBe(true);
     expect(harness.engine.counters[LIMIT_CUTS]).toBe(1);
     expect(harness.log.join()).toContain('over client-query-buffer-limit');
+  });
+
+  it('for replies is bounded as the output of a client is: who is over it is closed, and all is executed', () => {
+    harness = createHarness({ flags: ['--client-output-buffer-limit', 'normal 1mb 0 0'] });
+    harness.run('SET', 'long', 'x'.repeat(300_000));
+    const gets = Array.from({ length: 12 }, () => ['GET', 'long']);
+    expect(transact(...gets.slice(9))).toMatch(/^\*3\r\n/);
+    expect(harness.session.closing).toBe(false);
+    expect(transact(...gets, ['SET', 'done', '1'])).toBe('');
+    expect(harness.session.closing).toBe(true);
+    expect(harness.engine.counters[LIMIT_CUTS]).toBe(1);
+    expect(harness.run('GET', 'done')).toBe('$1\r\n1\r\n');
+    expectUnlocked();
   });
 
   it('for watched keys is bounded', () => {
@@ -259,6 +293,26 @@ describe('watching', () => {
   });
 });
 
+describe('a bug in the middle of a transaction', () => {
+  it('ends it: no lock stays, and what was done is not done again', () => {
+    const { monitoring } = harness.engine;
+    let looks = 0;
+    Object.defineProperty(monitoring, 'isWatched', {
+      configurable: true,
+      get: () => {
+        looks += 1;
+        if (looks === 2) throw new Error('a bug');
+        return false;
+      },
+    });
+    expect(transact(['INCR', 'a'], ['INCR', 'b'], ['INCR', 'c'])).toMatch(/^-ERR internal error/);
+    Object.defineProperty(monitoring, 'isWatched', { value: false, writable: true });
+    expectUnlocked();
+    expect(harness.run('EXEC')).toBe('-ERR EXEC without MULTI\r\n');
+    expect(harness.run('MGET', 'a', 'b', 'c')).toBe('*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n');
+  });
+});
+
 describe('a gate that is closed', () => {
   it.each([
     [GATE_LOG, 'MISCONF Errors writing to the AOF file: the log is being begun anew'],
@@ -329,10 +383,18 @@ describe('replies that come later', () => {
     expectUnlocked();
   });
 
-  it('of a client that has gone are not waited for', async () => {
-    transact(['DEBUG', 'SLEEP', '0'], ['DEBUG', 'OBJECT', 'k'], ['SET', 'k', '1']);
+  it('come behind the locks, also where this thread asks itself for what takes them', async () => {
+    installServerTopics(harness.engine);
+    transact(['SET', 'k', '1'], ['DBSIZE'], ['CONFIG', 'RESETSTAT'], ['GET', 'k']);
+    expect(await late()).toBe('*4\r\n+OK\r\n:1\r\n+OK\r\n$1\r\n1\r\n');
+    expectUnlocked();
+  });
+
+  it('are whole where the client is to be closed, and what was put off is done all the same', async () => {
+    transact(['ACL', 'SETUSER', 'ann', 'on'], ['ACL', 'SETUSER', 'bob', 'on'], ['SET', 'k', '1']);
     harness.session.closing = true;
-    await late();
+    expect(await late()).toBe('*3\r\n+OK\r\n+OK\r\n+OK\r\n');
+    expect([...harness.engine.access.users.keys()]).toEqual(['default', 'ann', 'bob']);
     expect(harness.run('GET', 'k')).toBe('$1\r\n1\r\n');
   });
 });

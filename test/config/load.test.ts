@@ -34,6 +34,7 @@ describe('the defaults', () => {
       workers: 4,
       maxmemory: 8 * GIB,
       maxmemoryReserved: 8 * GIB,
+      maxmemoryClients: `${4 * GIB}`,
       maxmemoryPolicy: 'allkeys-lru',
       databases: 16,
       requirepass: '',

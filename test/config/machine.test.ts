@@ -1,7 +1,12 @@
 /** Computed defaults on machines and cgroups of many kinds. */
 import { describe, expect, it } from 'vitest';
 import { ARENA_BYTES_MAX, GIB, MIB, WORKERS_MAX } from '../../src/config/limits.ts';
-import { defaultMaxmemoryBytes, defaultWorkers, usableMemoryBytes } from '../../src/config/machine.ts';
+import {
+  defaultClientsBytes,
+  defaultMaxmemoryBytes,
+  defaultWorkers,
+  usableMemoryBytes,
+} from '../../src/config/machine.ts';
 
 function usable(files: Record<string, string>, constrainedBytes = 0): number {
   return usableMemoryBytes({ totalBytes: 64 * GIB, constrainedBytes, readFile: (path) => files[path] });
@@ -62,5 +67,10 @@ describe('the computed defaults', () => {
     expect(defaultMaxmemoryBytes({ cores: 4, memoryBytes: 8 * GIB + 5 }, 4)).toBe(4 * GIB);
     expect(defaultMaxmemoryBytes({ cores: 1, memoryBytes: 64 * GIB }, 1)).toBe(ARENA_BYTES_MAX);
     expect(defaultMaxmemoryBytes({ cores: 8, memoryBytes: 4 * MIB }, 8)).toBe(8 * MIB);
+  });
+
+  it('are a quarter of the memory for what all clients keep, and never next to nothing', () => {
+    expect(defaultClientsBytes({ cores: 4, memoryBytes: 8 * GIB + 5 })).toBe(2 * GIB);
+    expect(defaultClientsBytes({ cores: 1, memoryBytes: 128 * MIB })).toBe(64 * MIB);
   });
 });

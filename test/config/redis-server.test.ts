@@ -13,6 +13,7 @@ const DIFFERENT_DEFAULTS: Record<string, string> = {
   appendonly: 'a cache here keeps its data by default',
   'client-output-buffer-limit': 'normal clients are bounded',
   maxmemory: 'a cache needs a bound',
+  'maxmemory-clients': 'what clients keep is bounded as well',
   'maxmemory-policy': 'a full cache evicts',
   port: 'the oracle runs on a spare port',
   dir: 'the oracle runs in a folder of its own',

@@ -93,6 +93,15 @@ describe('the statistics of commands', () => {
     await wire.ask('CONFIG', 'SET', 'latency-tracking', 'yes', 'slowlog-log-slower-than', '10000');
   });
 
+  it('are reset within a transaction, which holds locks that this takes', async () => {
+    await wire.ask('MULTI');
+    await wire.ask('SET', 'here', '1');
+    await wire.ask('CONFIG', 'RESETSTAT');
+    await wire.ask('SWAPDB', '0', '0');
+    expect(await wire.ask('EXEC')).toEqual(['+OK', '+OK', '+OK']);
+    expect(await wire.ask('GET', 'here')).toBe('1');
+  });
+
   it('are gone on every worker after CONFIG RESETSTAT', async () => {
     await withClients(async (client) => {
       await client.ask('STRLEN', 'text');

@@ -165,6 +165,15 @@ describe('users of all workers', () => {
     }
   });
 
+  it('see no names of others’ keys on pages where they may run no dangerous command', async () => {
+    await admin.ask('ACL', 'SETUSER', 'safe', 'on', '>x', '~safe:*', '+@all', '-@dangerous');
+    const asked = ['/v1/hot-keys', '/v1/big-keys', '/v1/slowlog', '/v1/miss-ratio'];
+    const answers = await Promise.all(asked.map((path) => http(server, path, { login: 'safe:x' })));
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 200]);
+    const search = await http(server, '/v1/big-keys', { method: 'POST', body: '{}', login: 'safe:x' });
+    expect(search.status).toBe(403);
+  });
+
   it('keep their passwords out of the slow log and MONITOR', async () => {
     await admin.ask('CONFIG', 'SET', 'slowlog-log-slower-than', '0');
     const monitor = await open(server);

@@ -1,6 +1,6 @@
 /** maxmemory-clients: who goes when clients keep too much, and who stays. */
 import { describe, expect, it } from 'vitest';
-import { MAXMEMORY_CLIENTS_BYTES_MIN } from '../../src/config/limits.ts';
+import { CLIENT_MEMORY_CHECK_BYTES, MAXMEMORY_CLIENTS_BYTES_MIN } from '../../src/config/limits.ts';
 import { openCounters } from '../../src/metrics/counters.ts';
 import { CLIENTS_BYTES, CLIENTS_EVICTED } from '../../src/metrics/names.ts';
 import { checkClientMemory, clientsBytesMax } from '../../src/net/client-memory.ts';
@@ -72,6 +72,32 @@ describe('maxmemory-clients', () => {
     expect(clients.some((client) => client.isClosed())).toBe(false);
     checkClientMemory(world.serving);
     expect(clients.filter((client) => client.isClosed()).length).toBeGreaterThan(0);
+  });
+
+  it('is looked at when a turn ends in which clients got much to keep, without waiting for the clock', () => {
+    const world = createWorld('1mb');
+    const [greedy, modest] = [world.connect(), world.connect()];
+    sendPart(greedy, 1.5 * MIB);
+    modest.send('PING');
+    world.turn();
+    expect(greedy.isClosed()).toBe(false);
+    for (let sent = 0; sent <= CLIENT_MEMORY_CHECK_BYTES; sent += MIB) greedy.sendBytes('x'.repeat(MIB));
+    world.turn();
+    expect([greedy, modest].map((client) => client.isClosed())).toEqual([true, false]);
+    expect(world.serving.keptBytes).toBe(0);
+  });
+
+  it('does not count those that were let go, until they are gone, again', () => {
+    const world = createWorld('3mb');
+    const clients = [2, 1].map((mib) => {
+      const client = world.connect();
+      sendPart(client, mib * MIB);
+      return client;
+    });
+    checkClientMemory(world.serving);
+    checkClientMemory(world.serving);
+    checkClientMemory(world.serving);
+    expect(clients.map((client) => client.isClosed())).toEqual([true, false]);
   });
 
   it('counts replies that are not read, and what is queued in MULTI', async () => {

@@ -1,9 +1,9 @@
 /** What is pushed to a connection: its place between the replies, whatever they wait for, and its bounds. */
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import type { Call, Handler } from '../../src/commands/call.ts';
+import { type Call, deferReply, type Handler } from '../../src/commands/call.ts';
 import { findByName } from '../../src/commands/registry.ts';
-import type { Session } from '../../src/commands/session.ts';
+import type { Deferred, Session } from '../../src/commands/session.ts';
 import { MONITOR_UNREAD_BYTES_MAX } from '../../src/config/limits.ts';
 import { LIMIT_CUTS, WRITES } from '../../src/metrics/names.ts';
 import { createServingWorld, type ServingWorld, type WorldClient } from '../support/serving-world.ts';
@@ -136,6 +136,35 @@ describe('a push', () => {
       world.turn();
       expect(member.client.received()).toBe(`+pushed\r\n${OK}${PONG}`);
     });
+  });
+
+  it('takes no replies of others along where its own client has none, dropped or put off', async () => {
+    const world = createServingWorld();
+    const [other, silent, late] = [join(world), join(world), join(world)];
+    let deferred: Deferred | undefined;
+    const handler = (call: Call) => {
+      const { connection } = call.session;
+      connection.push(Buffer.from('+before\r\n'));
+      connection.pushBehind(Buffer.from('+behind\r\n'));
+      if (call.session === late.session) deferred = deferReply(call);
+      else call.reply.length += call.reply.bytes.write('+x\r\n', call.reply.length, 'latin1');
+    };
+    silent.client.send('CLIENT', 'REPLY', 'OFF');
+    world.turn();
+    await withHandler('echo', handler, async () => {
+      other.client.send('PING');
+      silent.client.send('ECHO', 'x');
+      late.client.send('ECHO', 'x');
+      world.turn();
+    });
+    expect(other.client.received()).toBe(PONG);
+    expect(silent.client.received()).toBe('+before\r\n+behind\r\n');
+    expect(late.client.received()).toBe('+before\r\n+behind\r\n');
+    deferred?.resume((reply) => {
+      reply.length += reply.bytes.write(OK, reply.length, 'latin1');
+    });
+    await world.settle();
+    expect(late.client.received()).toBe(`+before\r\n+behind\r\n${OK}`);
   });
 
   it('leaves the replies of others alone', () => {

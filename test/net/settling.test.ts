@@ -54,8 +54,8 @@ describe('a change of main', () => {
   it('under everysec is safe when it is written', async () => {
     const world = createWorld({ appendfsync: 'everysec' });
     const asked = world.ask();
-    expect(loggedKeys(readLog(world.disk))).toEqual(['main']);
     await world.settle();
+    expect(loggedKeys(readLog(world.disk))).toEqual(['main']);
     expect(asked.replies).toEqual([SAFE]);
   });
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './redis-server.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../bin/distcache.mjs', import.meta.url));
 /** Halves the time of a start from the second one on. */
 const NODE_COMPILE_CACHE = join(tmpdir(), 'distcache-test-compile-cache');
 const START_ATTEMPTS_MAX = 5;

@@ -124,7 +124,10 @@ export function createHarness({
     bus: {
       publish: () => undefined,
       publishTo: () => false,
-      requestAll: async (topic, payload) => [await handlers.get(topic)?.(payload, 1)],
+      requestAll: async (topic, payload) => {
+        await undefined;
+        return [await handlers.get(topic)?.(payload, 1)];
+      },
       requestMain: async (topic, payload) => handlers.get(topic)?.(payload, 1),
       onGone: () => undefined,
       handle: (topic, handler) => void handlers.set(topic, handler),

@@ -134,6 +134,15 @@ describe('requests', () => {
     expect(await requestFrom(first, 1, 'who', null)).toBe('first');
   });
 
+  it('are never answered in the middle of who asks, also by the own thread: locks may be held there', async () => {
+    const [bus] = createMesh(2);
+    let isAsking = true;
+    handleTopic(bus, 'topic', () => isAsking);
+    const replies = [requestAll(bus, 'topic', null), requestFrom(bus, 1, 'topic', null)];
+    isAsking = false;
+    expect(await Promise.all(replies)).toEqual([[false], false]);
+  });
+
   it('leave out threads without a handler and with one that fails, and tell of the failure once', async () => {
     const [first, second, third] = createMesh(4);
     const failure = new Error('bug');

@@ -11,7 +11,7 @@ export const CACHE_COMMANDS: readonly CommandSpec[] = [
     name: 'cache.hotkeys',
     arity: -1,
     flags: ['loading', 'stale'],
-    categories: ['slow'],
+    categories: ['slow', 'dangerous'],
     tips: ['nondeterministic_output'],
     firstKey: 0,
     lastKey: 0,

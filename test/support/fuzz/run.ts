@@ -4,10 +4,11 @@
  */
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { createRandom, type Random } from '../seeded-random.ts';
-import { openWire } from '../wire.ts';
 import { createReplyStream, takeBytes } from './reply-stream.ts';
 import { drawBytes } from './requests.ts';
+import type { WatchReport } from './watch-thread.ts';
 
 export type FuzzPlan = {
   readonly port: number;
@@ -27,17 +28,14 @@ export type FuzzReport = {
 
 const PIECES_MAX = 12;
 const PIECE_BYTES_MAX = 200;
-/** A client that behaves is answered within this time, whatever the others send. */
-const PING_MS_MAX = 5_000;
 /** How long a conversation may stay open after its last byte, while the server sends nothing. */
 const QUIET_MS = 50;
 const SEEDS_PER_CONNECTION = 100_000;
-const PROBE_KEY = 'a client that behaves';
+const WATCH = new URL('./watch-thread.ts', import.meta.url);
 
 /** Resolves when all conversations have ended. */
 export async function runFuzz(plan: FuzzPlan): Promise<FuzzReport> {
   const totals = { sentBytes: 0, replies: 0, pings: 0, findings: [] as string[] };
-  let isOver = false;
   const connections = Array.from({ length: plan.connections }, async (_, index) => {
     for (let round = 0; round < plan.conversations; round += 1) {
       const seed = plan.seed + index * SEEDS_PER_CONNECTION + round;
@@ -47,10 +45,9 @@ export async function runFuzz(plan: FuzzPlan): Promise<FuzzReport> {
       if (outcome.finding !== undefined) totals.findings.push(`seed ${seed}: ${outcome.finding}`);
     }
   });
-  const watch = watchServer(plan.port, () => isOver);
+  const watch = startWatch(plan.port);
   await Promise.all(connections);
-  isOver = true;
-  const { pings, finding } = await watch;
+  const { pings, finding } = await watch.end();
   totals.pings = pings;
   if (finding !== undefined) totals.findings.push(finding);
   return totals;
@@ -101,39 +98,17 @@ function converse(port: number, random: Random): Promise<Outcome> {
   });
 }
 
-/** A client that behaves: its pings are answered in time, and a key that only it knows is never another's. */
-async function watchServer(
-  port: number,
-  isOver: () => boolean,
-): Promise<{ pings: number; finding?: string }> {
-  const wire = await openWire(port);
-  let pings = 0;
-  try {
-    while (!isOver()) {
-      const value = `${pings}`;
-      const asked = (async () => {
-        await wire.ask('SET', PROBE_KEY, value);
-        const found = await wire.ask('GET', PROBE_KEY);
-        // Others may empty the database, and swap it with another, but nobody knows this key.
-        if (found !== value && found !== null && !(Number(found) < pings))
-          throw new Error(`GET answered ${String(found)}`);
-        return wire.ask('PING');
-      })();
-      const answer = await Promise.race([asked, late()]);
-      if (answer !== '+PONG')
-        return { pings, finding: `a client that behaves was answered ${String(answer)}` };
-      pings += 1;
-    }
-    return { pings };
-  } catch (error) {
-    return { pings, finding: `a client that behaves: ${(error as Error).message}` };
-  } finally {
-    wire.close();
-  }
-}
-
-function late(): Promise<string> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, PING_MS_MAX, `nothing within ${PING_MS_MAX} ms`).unref();
+/** A client that behaves, on a thread of its own: what comes back to the others must not keep it from reading. */
+function startWatch(port: number): { end: () => Promise<WatchReport> } {
+  const thread = new Worker(WATCH, { workerData: { port } });
+  const report = new Promise<WatchReport>((resolve, reject) => {
+    thread.once('message', resolve);
+    thread.once('error', reject);
   });
+  return {
+    end: () => {
+      thread.postMessage('end');
+      return report;
+    },
+  };
 }
