@@ -98,6 +98,14 @@ export const SERVER_DIRECTIVES = [
     doc: 'Whether a sample of the uses of keys is counted, so that CACHE.HOTKEYS tells which are used most.',
   },
   {
+    name: 'rehearsal',
+    type: 'bool',
+    default: 'yes',
+    mutable: false,
+    effect: 'start',
+    doc: 'Whether each worker goes once, when it has started, through what it does when very many keys fall due together, so that this is compiled by then. About 0.4 s of a processor.',
+  },
+  {
     name: 'slowlog-log-slower-than',
     type: 'int',
     default: '10000',

@@ -8,8 +8,9 @@ import { GATE_LOADING, gateReasons } from '../resilience/gate.ts';
 import { createRehearsal, type Rehearsal, rehearse } from '../shard/rehearsal.ts';
 import type { Serving } from './serving.ts';
 
-/** The timer, which holds no thread alive, goes with the others of the worker. */
+/** Unless it is not wanted. The timer, which holds no thread alive, goes with the others of the worker. */
 export function rehearseWhenLoaded(serving: Serving): void {
+  if (!serving.engine.config.rehearsal) return;
   const timer = setInterval(() => {
     if ((gateReasons(serving.engine.gate) & GATE_LOADING) !== 0) return;
     clearInterval(timer);

@@ -24,7 +24,8 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setImmediate'] });
   Object.assign(steps, { made: 0, taken: 0 });
   gate = new Int32Array(new SharedArrayBuffer(64));
-  serving = { engine: { gate }, isStopping: false, timers: [] } as unknown as Serving;
+  const engine = { gate, config: { rehearsal: true } };
+  serving = { engine, isStopping: false, timers: [] } as unknown as Serving;
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -36,6 +37,13 @@ it('is not while the server loads, and once afterwards, to its end', () => {
   openGate(gate, GATE_LOADING);
   vi.advanceTimersByTime(100 * REHEARSAL_CHECK_MS);
   expect(steps).toEqual({ made: 1, taken: 3 });
+});
+
+it('is not where it is not wanted', () => {
+  serving.engine.config.rehearsal = false;
+  rehearseWhenLoaded(serving);
+  vi.advanceTimersByTime(100 * REHEARSAL_CHECK_MS);
+  expect(steps.made).toBe(0);
 });
 
 it('ends where the worker stops', () => {

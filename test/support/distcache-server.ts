@@ -35,7 +35,7 @@ export type DistcacheServer = {
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 /**
- * Starts the server with two workers and 64 MB, and resolves when it is ready. `flags` come last and therefore win; a flag
+ * Starts the server with two workers, 64 MB and no rehearsal, and resolves when it is ready. `flags` come last and therefore win; a flag
  * `--port` among them is the caller's own (its port is then not known here). `launcher` is a command that runs the rest of
  * its arguments.
  */
@@ -59,6 +59,8 @@ export async function startDistcache(
         '2',
         '--maxmemory',
         '64mb',
+        '--rehearsal',
+        'no',
         '--dir',
         folder,
         ...flags,

@@ -56,7 +56,7 @@ const DISTCACHE: Target = {
       MAIN,
       ...['--port', `${port}`, '--http-port', `${httpPort}`, '--dir', folder, '--workers', `${workers}`],
       ...['--appendonly', 'yes', '--appendfsync', fsync, '--save', ''],
-      ...['--maxmemory', MAXMEMORY, '--maxmemory-policy', 'noeviction'],
+      ...['--rehearsal', 'no', '--maxmemory', MAXMEMORY, '--maxmemory-policy', 'noeviction'],
     ],
     httpPort,
   }),
