@@ -28,8 +28,9 @@ export type FuzzReport = {
 
 const PIECES_MAX = 12;
 const PIECE_BYTES_MAX = 200;
-/** How long a conversation may stay open after its last byte, while the server sends nothing. */
+/** How long a conversation stays open after its last byte: while the server sends nothing, and at the most (it may watch others). */
 const QUIET_MS = 50;
+const LISTENING_MS_MAX = 300;
 const SEEDS_PER_CONNECTION = 100_000;
 const WATCH = new URL('./watch-thread.ts', import.meta.url);
 
@@ -64,6 +65,7 @@ function converse(port: number, random: Random): Promise<Outcome> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let at = 0;
     let quiet: NodeJS.Timeout | undefined;
+    let listening: NodeJS.Timeout | undefined;
     const end = () => {
       if (isAbrupt) socket.resetAndDestroy();
       else socket.destroy();
@@ -71,6 +73,7 @@ function converse(port: number, random: Random): Promise<Outcome> {
     const send = () => {
       if (at >= bytes.length || socket.destroyed) {
         quiet = setTimeout(end, QUIET_MS);
+        listening = setTimeout(end, LISTENING_MS_MAX);
         return;
       }
       const piece = bytes.subarray(at, at + 1 + random(PIECE_BYTES_MAX));
@@ -91,6 +94,7 @@ function converse(port: number, random: Random): Promise<Outcome> {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(quiet);
+      clearTimeout(listening);
       outcome.replies = stream.count;
       outcome.finding ??= stream.internalErrors[0];
       resolve(outcome);
