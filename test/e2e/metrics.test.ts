@@ -110,7 +110,8 @@ describe('the metrics of a server that was used', () => {
     const slow = page
       .get('distcache_command_duration_seconds')
       ?.samples.filter(({ name, labels }) => labels.command === 'debug' && name.endsWith('_bucket'));
-    expect(seconds('debug')).toBeGreaterThan(SLEEP_SECONDS);
+    // A timer may come a moment early.
+    expect(seconds('debug')).toBeGreaterThan(0.98 * SLEEP_SECONDS);
     for (const { labels, value } of slow ?? []) {
       if (Number(labels.le) < SLEEP_SECONDS) expect(value, labels.le).toBe(0);
     }
