@@ -14,6 +14,7 @@ import { acquireShard, acquireShards, releaseShard } from '../shard/lock.ts';
 import type { Shard } from '../shard/shard.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
+import { noteDelay } from './timing.ts';
 
 /** One byte for each shard; and whether a transaction holds them while its commands run. */
 const locking = { wanted: new Uint8Array(SHARDS_MAX), isForTransaction: false };
@@ -61,6 +62,7 @@ export function drainWanted(engine: Engine): void {
     }
     return;
   }
+  noteDelay(engine);
   releaseWanted(engine);
   try {
     engine.drainLog();

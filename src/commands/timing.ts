@@ -93,6 +93,8 @@ export function beginRead({ timing }: Engine, bytes: number): void {
   } else {
     timing.pieceStart = timing.length;
     timing.isTimed = false;
+    // What has held the thread up before is none of this read's.
+    timing.delays.sinceMs = 0;
   }
 }
 

@@ -74,8 +74,9 @@ export const READ_BUFFER_BYTES = 64 * KIB;
 export const QUERY_BUFFER_START_BYTES = 16 * KIB;
 export const QUERY_BUFFER_BYTES_MAX = 1 * GIB;
 
-/** Of an argument's announced length, what is made room for before it is there; and the largest buffer kept for reuse. */
+/** Of an argument's announced length, what is made room for before it is there. */
 export const QUERY_BUFFER_ANNOUNCED_BYTES_MAX = 32 * MIB;
+/** Buffers of requests that a worker keeps for the next ones: their bytes together, and how many. */
 export const QUERY_BUFFERS_KEPT_BYTES_MAX = 16 * MIB;
 export const QUERY_BUFFERS_KEPT_MAX = 64;
 

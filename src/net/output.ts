@@ -1,10 +1,10 @@
 /**
  * Replies on their way out: one write per socket and turn, and the limits on what a client leaves unread.
  *
- * Runs on the worker of the connection. The log comes first (turn-log.ts). All replies of a turn lie in the worker's one writer; as long as the kernel takes
- * everything at once its buffer is used again, otherwise it is left to the sockets and a new one is taken.
+ * Runs on the worker of the connection. The log comes first (turn-log.ts). All replies of a turn lie in the worker's one
+ * writer; as long as the kernel takes everything at once its buffer is used again, otherwise it is lent to the sockets
+ * (lent-buffers.ts) and another is taken.
  */
-
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { endStretch } from '../commands/timing.ts';

@@ -7,14 +7,11 @@ import { TLS_FILE_BYTES_MAX } from '../../src/config/limits.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { parseTlsProtocols, readTlsMaterial, type TlsRead } from '../../src/config/tls-files.ts';
 import { type Certificates, createCertificates } from '../support/certificates.ts';
+import { describeWithTools } from '../support/tools.ts';
 
 const TICKET_KEYS = new Uint8Array(48);
 
 let certificates: Certificates;
-beforeAll(() => {
-  certificates = createCertificates();
-});
-afterAll(() => certificates.remove());
 
 /** Reads by the flags of a server's certificate, and these. */
 function read(...flags: string[]): TlsRead {
@@ -30,7 +27,12 @@ function problemOf(...flags: string[]): string {
   return 'problem' in result ? result.problem : '';
 }
 
-describe('the files of TLS', () => {
+describeWithTools('the files of TLS', ['openssl'], () => {
+  beforeAll(() => {
+    certificates = createCertificates();
+  });
+  afterAll(() => certificates.remove());
+
   it('are read whole, with the settings beside them', () => {
     const result = read(
       '--tls-auth-clients',

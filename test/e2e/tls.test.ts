@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { launchChromium, openPage } from '../support/browser.ts';
 import { type Certificates, createCertificates } from '../support/certificates.ts';
 import { type DistcacheServer, runDistcache, startDistcache } from '../support/distcache-server.ts';
@@ -78,29 +78,35 @@ function serverName(socket: TLSSocket): string {
   return `${socket.getPeerCertificate().subject.CN}`;
 }
 
-describeWithTools('redis-cli and redis-benchmark over TLS', ['redis-cli', 'redis-benchmark'], () => {
-  it('redis-cli asks, with and without a certificate of its own', async () => {
-    const { path } = certificates;
-    const known = ['-p', `${tlsPort}`, '--tls', '--cacert', path('ca.crt')];
-    const own = ['--cert', path('client.crt'), '--key', path('client.key')];
-    expect((await runTool('redis-cli', [...known, 'PING'])).stdout).toBe('PONG\n');
-    expect((await runTool('redis-cli', [...known, ...own, '-3', 'SET', 'key', 'value'])).stdout).toBe('OK\n');
-    await plain.ask('CONFIG', 'SET', 'tls-auth-clients', 'yes');
-    expect((await runTool('redis-cli', [...known, ...own, 'GET', 'key'])).stdout).toBe('value\n');
-    expect((await runTool('redis-cli', [...known, 'GET', 'key'])).stdout).not.toContain('value');
-  });
+describeWithTools(
+  'redis-cli and redis-benchmark over TLS',
+  ['openssl', 'redis-cli', 'redis-benchmark'],
+  () => {
+    it('redis-cli asks, with and without a certificate of its own', async () => {
+      const { path } = certificates;
+      const known = ['-p', `${tlsPort}`, '--tls', '--cacert', path('ca.crt')];
+      const own = ['--cert', path('client.crt'), '--key', path('client.key')];
+      expect((await runTool('redis-cli', [...known, 'PING'])).stdout).toBe('PONG\n');
+      expect((await runTool('redis-cli', [...known, ...own, '-3', 'SET', 'key', 'value'])).stdout).toBe(
+        'OK\n',
+      );
+      await plain.ask('CONFIG', 'SET', 'tls-auth-clients', 'yes');
+      expect((await runTool('redis-cli', [...known, ...own, 'GET', 'key'])).stdout).toBe('value\n');
+      expect((await runTool('redis-cli', [...known, 'GET', 'key'])).stdout).not.toContain('value');
+    });
 
-  it('redis-benchmark runs its pipelines', async () => {
-    const load = ['-t', 'set,get', '-n', '20000', '-P', '16', '-c', '10', '--csv'];
-    const { code, stdout } = await runTool('redis-benchmark', [
-      ...['-p', `${tlsPort}`, '--tls', '--cacert', certificates.path('ca.crt'), ...load],
-    ]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/"SET".*\n"GET"/);
-  });
-});
+    it('redis-benchmark runs its pipelines', async () => {
+      const load = ['-t', 'set,get', '-n', '20000', '-P', '16', '-c', '10', '--csv'];
+      const { code, stdout } = await runTool('redis-benchmark', [
+        ...['-p', `${tlsPort}`, '--tls', '--cacert', certificates.path('ca.crt'), ...load],
+      ]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/"SET".*\n"GET"/);
+    });
+  },
+);
 
-describe('libraries over TLS', () => {
+describeWithTools('libraries over TLS', ['openssl'], () => {
   it('ioredis', async () => {
     const redis = new Redis({ port: tlsPort, tls: { ca: certificates.read('ca.crt') } });
     await redis.set('long', LONG_VALUE);
@@ -120,7 +126,7 @@ describe('libraries over TLS', () => {
   });
 });
 
-describe('clients of TLS', () => {
+describeWithTools('clients of TLS', ['openssl'], () => {
   it('are listed, counted and killed like others', async () => {
     const wire = createWire(await openTls());
     const id = String(await wire.ask('CLIENT', 'ID')).slice(1);
@@ -182,7 +188,7 @@ describe('clients of TLS', () => {
   });
 });
 
-describe('files that change while the server runs', () => {
+describeWithTools('files that change while the server runs', ['openssl'], () => {
   it('hold for new connections of all workers, and old connections go on', async () => {
     const old = createWire(await openTls());
     const { path, read } = certificates;
@@ -265,7 +271,7 @@ describe('files that change while the server runs', () => {
   });
 });
 
-describe('HTTPS', () => {
+describeWithTools('HTTPS', ['openssl'], () => {
   /** Status and text of a page; `refused` where the handshake fails. */
   function fetchPage(path: string, options: ConnectionOptions = {}): Promise<string> {
     const agent = new Agent({ ca: certificates.read('ca.crt'), ...options });
@@ -292,8 +298,10 @@ describe('HTTPS', () => {
       'refused',
     );
   });
+});
 
-  it('carries the dashboard, live data included', async () => {
+describeWithTools('the dashboard over HTTPS', ['openssl', 'chromium'], () => {
+  it('is there, live data included', async () => {
     const browser = await launchChromium();
     const { page, complaints } = await openPage(browser, { ignoreHTTPSErrors: true });
     await page.goto(`https://127.0.0.1:${httpsPort}/`);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectPlain, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { TLS_HANDSHAKE_MS_MAX, TLS_HANDSHAKES_MAX } from '../../src/config/limits.ts';
 import type { TlsMaterial } from '../../src/config/tls-files.ts';
 import {
@@ -27,6 +27,7 @@ import {
 } from '../../src/net/tls-door.ts';
 import { type Certificates, createCertificates, KEY_PASSWORD } from '../support/certificates.ts';
 import { createServingWorld, type ServingWorld } from '../support/serving-world.ts';
+import { describeWithTools } from '../support/tools.ts';
 import { createWire, type Wire } from '../support/wire.ts';
 
 /** One worker with its door, behind a port that hands it what comes. */
@@ -112,7 +113,7 @@ async function openSilent(world: World): Promise<Socket> {
   return socket;
 }
 
-describe('a handshake', () => {
+describeWithTools('a handshake', ['openssl'], () => {
   it('makes a connection like any other', async () => {
     const world = await createWorld();
     const wire = await openWire(world);
@@ -202,7 +203,7 @@ describe('a handshake', () => {
   });
 });
 
-describe('a session', () => {
+describeWithTools('a session', ['openssl'], () => {
   async function sessionOf(world: World): Promise<Buffer> {
     const socket = await open(world);
     const [session] = (await once(socket, 'session')) as [Buffer];
@@ -238,7 +239,7 @@ describe('a session', () => {
   });
 });
 
-describe('replies over TLS', () => {
+describeWithTools('replies over TLS', ['openssl'], () => {
   it('go out in one write a turn', async () => {
     const world = await createWorld();
     const wire = await openWire(world);
@@ -268,7 +269,7 @@ describe('replies over TLS', () => {
   });
 });
 
-describe('material', () => {
+describeWithTools('material', ['openssl'], () => {
   it('that OpenSSL takes has no problem, an encrypted key with its password among it', () => {
     expect(tlsProblemOf(material)).toBeUndefined();
     const locked = { ...material, key: certificates.read('locked.key') };
