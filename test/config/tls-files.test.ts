@@ -93,6 +93,12 @@ describeWithTools('the files of TLS', ['openssl'], () => {
     truncateSync(large, TLS_FILE_BYTES_MAX + 1);
     expect(problemOf('--tls-ca-cert-file', large)).toContain('the file is too large');
   });
+
+  it('are no use with protocols that there are not', () => {
+    expect(problemOf('--tls-auth-clients', 'no', '--tls-protocols', 'SSLv3')).toMatch(
+      /^Invalid tls-protocols specified/,
+    );
+  });
 });
 
 describe('tls-protocols', () => {
@@ -107,8 +113,5 @@ describe('tls-protocols', () => {
 
   it.each(['SSLv3', 'TLSv1.2,TLSv1.3', 'TLSv1.4'])("'%s' is none", (text) => {
     expect(parseTlsProtocols(text)).toBeUndefined();
-    expect(problemOf('--tls-auth-clients', 'no', '--tls-protocols', text)).toMatch(
-      /^Invalid tls-protocols specified/,
-    );
   });
 });

@@ -1,15 +1,14 @@
 /**
  * Users of the real process: over two workers and over HTTP, from files and back to them, and as client libraries log in.
  */
-import { execFile } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type DistcacheServer, runDistcache, startDistcache } from '../support/distcache-server.ts';
 import { createDataFolder } from '../support/lasting-folder.ts';
+import { describeWithTools, runTool } from '../support/tools.ts';
 import { openWire, type Wire } from '../support/wire.ts';
 
 const NOT_THE_COMMAND = "-NOPERM this user has no permissions to run the 'set' command";
@@ -189,7 +188,7 @@ describe('users of all workers', () => {
     await admin.ask('CONFIG', 'SET', 'slowlog-log-slower-than', '10000');
   });
 
-  it('log in as programs do: ioredis, node-redis, redis-cli', async () => {
+  it('log in as programs do: ioredis, node-redis', async () => {
     await admin.ask(
       'ACL',
       'SETUSER',
@@ -215,9 +214,14 @@ describe('users of all workers', () => {
     expect(await client.get('app:1')).toBe('x');
     await expect(client.flushAll()).rejects.toThrow("no permissions to run the 'flushall' command");
     client.destroy();
-    const run = promisify(execFile);
-    const login = ['-p', `${server.port}`, '--user', 'app', '--pass', 'päss wörd', '--no-auth-warning'];
-    expect((await run('redis-cli', [...login, 'ACL', 'WHOAMI'])).stdout).toBe('app\n');
+  });
+
+  describeWithTools('redis-cli', ['redis-cli'], () => {
+    it('logs in, too', async () => {
+      await admin.ask('ACL', 'SETUSER', 'teller', 'on', '>päss wörd', '+@all');
+      const login = ['-p', `${server.port}`, '--user', 'teller', '--pass', 'päss wörd', '--no-auth-warning'];
+      expect((await runTool('redis-cli', [...login, 'ACL', 'WHOAMI'])).stdout).toBe('teller\n');
+    });
   });
 
   it('are the users of HTTP, with the same rules', async () => {
