@@ -188,6 +188,9 @@ export const TLS_HANDSHAKE_CHECK_MS = 1_000;
 /** A worker's clockwork: how often it keeps its shard's house, for how long at a stretch, and looks at its connections. */
 export const HOUSEKEEPING_MS = 5;
 export const HOUSEKEEPING_BURST_MS = 1;
+/** After so many ticks without work it ticks more rarely. Twice that is what an idle server may be late with an expiry. */
+export const CLOCKWORK_QUIET_TICKS = 40;
+export const CLOCKWORK_DOZE_MS = 50;
 export const CONNECTION_CHECK_MS = 1_000;
 
 /** How often a worker looks at what its clients keep, while `maxmemory-clients` says how much; and the least that counts for. */

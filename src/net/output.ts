@@ -12,6 +12,7 @@ import { MONITOR_UNREAD_BYTES_MAX, QUEUED_WRITE_OVERHEAD_BYTES } from '../config
 import { recordLatency, TURNS_HISTOGRAM } from '../metrics/latencies.ts';
 import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import { checkIfMuchKept } from './client-memory.ts';
+import { wakeClockwork } from './clockwork.ts';
 import { discardBuffer, lendBuffer, renewBuffer, returnBuffer } from './lent-buffers.ts';
 import { sealedBytesOf, writeAtOnce } from './raw-socket.ts';
 import type { Connection, Output, Serving, TurnLog } from './serving.ts';
@@ -45,6 +46,7 @@ export function scheduleTurnEnd(serving: Serving): void {
   if (serving.isTurnEndDue) return;
   serving.isTurnEndDue = true;
   serving.turnStartMs = serving.engine.timing.monotonicMs();
+  wakeClockwork(serving.clockwork);
   setImmediate(endTurn, serving);
 }
 

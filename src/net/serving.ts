@@ -12,6 +12,7 @@ import type { LogWriter } from '../durability/log-stream.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Clockwork } from './clockwork.ts';
 import type { LentBuffer, SpareOutput } from './lent-buffers.ts';
 import type { Postponed } from './postponed.ts';
 
@@ -55,6 +56,7 @@ export type Serving = {
   turnStartMs: number;
   /** When the clockwork last ticked, by the monotonic clock. */
   tickedMs: number;
+  readonly clockwork: Clockwork;
   /** The writer's buffer, if part of it is still on its way to some kernel: it must not be written over. */
   lent: LentBuffer | undefined;
   readonly spareOutput: SpareOutput;

@@ -24,7 +24,6 @@ import {
   CLIENT_MEMORY_CHECK_MS,
   CONNECTION_CHECK_MS,
   HOUSEKEEPING_BURST_MS,
-  HOUSEKEEPING_MS,
   OUTPUT_BUFFER_BYTES,
   READ_BUFFER_BYTES,
 } from '../config/limits.ts';
@@ -38,6 +37,7 @@ import { createRequest } from '../resp/request-parser.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
 import { ownsShard } from '../shard/shares.ts';
 import { checkClientMemory } from './client-memory.ts';
+import { startClockwork, stopClockwork } from './clockwork.ts';
 import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
 import { checkOutputLimit, endDirectWrite, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
 import { createPostponed, forgetPostponed, postponeConnection, servePauses, tickPause } from './postponed.ts';
@@ -98,6 +98,7 @@ export function startServing(engine: Engine, generation: number): Serving {
     isTurnEndDue: false,
     turnStartMs: 0,
     tickedMs: engine.timing.monotonicMs(),
+    clockwork: startClockwork(() => tick(serving)),
     lent: undefined,
     spareOutput: { buffers: [], bytes: 0 },
     isHouseTurnDue: false,
@@ -109,7 +110,6 @@ export function startServing(engine: Engine, generation: number): Serving {
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
-  serving.timers.push(setInterval(() => tick(serving), HOUSEKEEPING_MS));
   serving.timers.push(setInterval(() => checkConnections(serving), CONNECTION_CHECK_MS));
   serving.timers.push(setInterval(() => checkBoundMemory(serving), CLIENT_MEMORY_CHECK_MS));
   for (const timer of serving.timers) timer.unref();
@@ -160,6 +160,7 @@ export function stopServing(serving: Serving): Promise<void> {
   endTurn(serving);
   // Replies that wait for the disk go out before their connections are closed.
   if (serving.log !== undefined && serving.log.held.size > 0) syncNow(serving.log.writer);
+  stopClockwork(serving.clockwork);
   for (const timer of serving.timers) clearInterval(timer);
   const closing = [...serving.connections.values()].map(
     (connection) =>
@@ -270,15 +271,17 @@ function forget(connection: Connection): void {
   serving.engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
 }
 
-/** The clockwork of the worker. That it comes late is how busy its event loop is. */
-function tick(serving: Serving): void {
-  const { latencies, monotonicMs } = serving.engine.timing;
-  const nowMs = monotonicMs();
-  const delayNs = Math.max(0, nowMs - serving.tickedMs - HOUSEKEEPING_MS) * NS_PER_MS;
+/** A tick of the clockwork. That it comes late is how busy the event loop is. True when there was something to do. */
+function tick(serving: Serving): boolean {
+  const { gate, timing } = serving.engine;
+  const nowMs = timing.monotonicMs();
+  // Woken early from a doze, the clockwork is not late.
+  const delayNs = Math.max(0, nowMs - serving.tickedMs - serving.clockwork.periodMs) * NS_PER_MS;
   serving.tickedMs = nowMs;
-  recordLatency(latencies, LOOP_DELAYS_HISTOGRAM, delayNs, 1);
+  recordLatency(timing.latencies, LOOP_DELAYS_HISTOGRAM, delayNs, 1);
   tickPause(serving);
   keepHouseTurn(serving);
+  return isPausing(gate) || serving.isHouseTurnDue || serving.isTurnEndDue;
 }
 
 /**
