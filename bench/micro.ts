@@ -4,6 +4,7 @@
  */
 import { BREAKER_CASES } from './support/cases-breaker.ts';
 import { CACHE_CASES } from './support/cases-cache.ts';
+import { CLUSTER_CASES } from './support/cases-cluster.ts';
 import { CONCURRENT_CASES } from './support/cases-concurrent.ts';
 import { LOG_CASES } from './support/cases-log.ts';
 import { PROTOCOL_CASES } from './support/cases-protocol.ts';
@@ -37,6 +38,7 @@ async function main(options: Options<typeof DEFAULTS>): Promise<void> {
     ...CACHE_CASES,
     ...CONCURRENT_CASES,
     ...BREAKER_CASES,
+    ...CLUSTER_CASES,
     ...LOG_CASES,
     ...PROTOCOL_CASES,
     ...PUBSUB_CASES,

@@ -4,7 +4,8 @@
  */
 
 const FLUSHED =
-  'All shards at one moment. SYNC and ASYNC are the same: the keys are gone at once, their memory is freed in slices.';
+  'All shards at one moment. SYNC and ASYNC are the same: the keys are gone at once, their memory is freed in slices. ' +
+  'On a node of a cluster that has replicas of others, its own keys go in slices, between which others are served: it is not atomic then, but within MULTI; what is written meanwhile stays.';
 
 const SLICED =
   'Of more than 1,024 keys it runs in slices of 512, between which others are served: it is not atomic then, but within MULTI.';
@@ -18,6 +19,8 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   'acl|log': 'Of all workers and of HTTP. Keeps the first 1,024 bytes of a key, a channel or a name.',
   'acl|save': 'Written aside, synced, renamed; a new file is readable by its owner only.',
   'acl|setuser': 'The OK means that every thread has applied it (docs/security.md).',
+  asking:
+    'For the next command, or for the whole transaction if that is MULTI. A slot that has not come yet is waited for, for a second at most; then TRYAGAIN.',
   auth: 'The password of the user `default` is that of `requirepass`.',
   bgrewriteaof:
     'Takes a snapshot in the background and removes the log before it: the same as BGSAVE, counted apart in INFO. Nothing is forked.',
@@ -38,8 +41,25 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   'client|no-evict': 'Spares the client where `maxmemory-clients` is passed, which is bounded by default.',
   'client|no-touch': 'From Redis 7.2.',
   'client|setinfo': 'From Redis 7.2; client libraries send it when they connect.',
+  'cluster|failover':
+    'To any node: the owners of the slots that it has whole replicas of hand them over to it, and nothing is lost. FORCE and TAKEOVER are the same.',
+  'cluster|forget': 'Of a node that is gone: the slots that only it had are given to others, empty.',
   'cluster|keyslot':
-    'Answers without a cluster. The other subcommands of CLUSTER answer that cluster support is disabled.',
+    'Answers also on a server that is alone, where slots choose the shard; the other subcommands answer there that cluster support is disabled.',
+  'cluster|getkeysinslot':
+    'Keys that this node has in the slot, whoever owns it. There are no lists by slot: it walks the keys of a shard in slices until it has enough.',
+  'cluster|leave':
+    'Of this server alone. Gives all slots of this node to others; CLUSTER INFO and `distcache cluster status` show how far that is.',
+  'cluster|links':
+    'Empty: the nodes have no bus of their own; what they say to one another goes through the ports of clients.',
+  'cluster|nodes':
+    'Every node is a `master`, for it owns slots and has replicas of others at the same time. Its epoch is that of the topology; the port behind the `@` is none.',
+  'cluster|peer':
+    'Of this server alone, between nodes: what comes by this connection is not passed on again.',
+  'cluster|shards':
+    'A shard is all slots with the same owner and the same replicas, so that a node is in several.',
+  'cluster|slots':
+    'Slots lie scattered over the nodes, so there are thousands of ranges; behind the owner of each, the nodes with replicas of just these slots.',
   command: 'In alphabetical order.',
   'config|get': 'Names that are stored without effect (docs/configuration.md) are answered too.',
   'config|resetstat': 'Also zeroes the maxima of lock holds and of the lag of expiry.',
@@ -86,8 +106,12 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
     'The encoding that redis-server would have chosen. Here a string is bytes, whatever is in it.',
   'object|freq': 'Under `allkeys-s3fifo` the error that redis-server has under every policy but lfu.',
   'object|idletime': 'In steps of four seconds under `allkeys-s3fifo`.',
+  readonly:
+    'Reads slots of which this node has a whole replica. A library that takes a node either for a master or for a replica (ioredis with `scaleReads`) needs `cluster-routing forward`.',
   rename: 'The value is copied: O(bytes).',
   renamenx: 'The value is copied: O(bytes).',
+  replicaof: 'Only `NO ONE`, which changes nothing: replicas are part of a cluster.',
+  role: 'Always `master`; the nodes that have replicas of its slots, each with the changes that it has got, of all shards.',
   scan:
     'COUNT is rounded up to whole groups of about 24 keys. A cursor names a shard and a place in it: it is good for the ' +
     'life of the process. The guarantees are those of redis-server.',
@@ -96,6 +120,7 @@ export const COMMAND_NOTES: Readonly<Record<string, string>> = {
   shutdown:
     'NOW changes nothing: there are no replicas to wait for. A stop that has begun is not called off, so ABORT always answers ' +
     'that none is in progress.',
+  slaveof: 'As REPLICAOF.',
   'slowlog|get':
     'Of all threads, the newest first. A command that is answered later (KEYS over many keys, DEBUG SLEEP) counts until its reply. ' +
     'Of fast commands in a pipeline that were timed together the last one is shown, with their mean and a mark that says so.',

@@ -51,9 +51,10 @@ One object, the reading itself. Field names are stable; times carry their unit a
 | \`workers[]\` | of each worker the histograms \`turnNs\` and \`loopDelayNs\` |
 | \`errors[]\` | \`prefix\` and \`count\` |
 | \`keyspace\`, \`shards[]\` | the numbers of the table *Shards*, in all and by shard; each shard has its \`databases[]\` too |
-| \`databases[]\` | \`keys\` and \`expiring\` of each database |
+| \`databases[]\` | \`keys\` and \`expiring\` of each database; on a node of a cluster database 0 is what is in its own slots, and \`expiring\` as large a share of all that expire |
 | \`persistence\` | loading, snapshots and the log; -1 for what never happened |
 | \`log[]\` | each stream of the log |
+| \`cluster\` | null on a server that is alone; else what \`/v1/cluster\` tells: slots and keys by role, the lease, and \`nodes[]\` |
 | \`missRatio\` | the predictions of the hit ratio (\`half\`, \`now\`, \`double\`) and the \`curve\` behind them; null before there are any |
 
 A histogram there is \`count\`, \`sum\`, \`max\`, \`p50\`, \`p99\`, \`p999\` and \`below[]\`: how many values were under each \`bound\`.
@@ -69,12 +70,14 @@ export function renderMetricsPage(): string {
   ].join('\n');
 }
 
-function groupLines({ title, labels, metrics }: MetricGroup, heading: string): string[] {
+function groupLines({ title, labels, metrics, isOfCluster }: MetricGroup, heading: string): string[] {
+  const isRare = isOfCluster ? ['On a node of a cluster only.', ''] : [];
   const labelled = labels.length === 0 ? [] : [`Labels: ${labels.map(code).join(', ')}.`, ''];
   const rows = metrics.map(({ name, type, unit, help }) => tableRow([code(name), type, unit, help]));
   return [
     `${heading} ${title}`,
     '',
+    ...isRare,
     ...labelled,
     '| name | type | unit | |',
     '|---|---|---|---|',

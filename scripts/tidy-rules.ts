@@ -24,7 +24,7 @@ const EVERYWHERE = /./;
 const PRODUCT = /^(src|workers)\//;
 const TEST_FILES = /^test\/.*\.test\.ts$/;
 const WORKER_LINES_MAX = 60;
-const LIMITS = 'src/config/limits.ts';
+const LIMITS = ['src/config/limits.ts', 'src/config/limits-cluster.ts'];
 
 export const BANS: readonly Ban[] = [
   {
@@ -126,8 +126,12 @@ export function checkBan(source: Source, ban: Ban): Finding[] {
 
 /** A bound that neither the product nor another bound reads is dead; a test or an assertion about it does not count. */
 export function checkLimitsUsed(sources: readonly Source[]): Finding[] {
-  const limits = sources.find((source) => source.path === LIMITS);
-  if (limits === undefined) return [];
+  return sources
+    .filter(({ path }) => LIMITS.includes(path))
+    .flatMap((limits) => unusedLimits(limits, sources));
+}
+
+function unusedLimits(limits: Source, sources: readonly Source[]): Finding[] {
   const readers = sources.filter((source) => PRODUCT.test(source.path) && source !== limits);
   const declarations = limits.code.replace(/^assert\([\s\S]*?;$/gm, '');
   return exportedNames(limits)

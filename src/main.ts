@@ -43,7 +43,8 @@ try {
 }
 
 async function main(): Promise<void> {
-  const toolCode = await runTool(process.argv.slice(2));
+  const argv = process.argv.slice(2);
+  const toolCode = argv[0] === 'cluster' ? await askCluster(argv.slice(1)) : await runTool(argv);
   if (toolCode !== undefined) {
     process.exitCode = toolCode;
     return;
@@ -52,6 +53,12 @@ async function main(): Promise<void> {
   if (loaded.kind === 'help') process.stdout.write(loaded.text);
   else if (loaded.kind === 'version') process.stdout.write(`distcache ${VERSION}\n`);
   else await run(loaded.config, loaded.notices);
+}
+
+/** Loaded only where it is wanted. */
+async function askCluster(argv: readonly string[]): Promise<number> {
+  const { processSurroundings, runClusterTool } = await import('./cluster/command-line.ts');
+  return runClusterTool(argv, processSurroundings(currentSurroundings().readFile));
 }
 
 async function run(config: Config, notices: readonly string[]): Promise<void> {

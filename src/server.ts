@@ -12,6 +12,7 @@ import { assert } from './base/assert.ts';
 import type { Clock } from './base/clock.ts';
 import { openFilesMax } from './base/open-files.ts';
 import { randomSeed } from './base/random.ts';
+import { type ClusterPart, checkCluster, prepareCluster, startCluster } from './cluster/cluster-part.ts';
 import { defaultUser } from './commands/acl-access.ts';
 import { decideUsers, loadUsers, type UserDecisions } from './commands/acl-decisions.ts';
 import type { User } from './commands/acl-user.ts';
@@ -44,6 +45,9 @@ import { createHttpsServer } from './net/https-server.ts';
 import { type ListenerOptions, startListener, stopListener } from './net/listener.ts';
 import { closeTlsPort, createTlsKeeper, openTlsPort, settleTls, type TlsKeeper } from './net/tls-keeper.ts';
 import { closeGate, createGateBuffer, GATE_LOADING } from './resilience/gate.ts';
+import { createPeerBoardBuffer } from './resilience/peer-board.ts';
+import { createNodeTableBuffer } from './routing/node-table.ts';
+import { createReplicationBuffer } from './routing/replication-board.ts';
 import { recoverAfterDeath } from './shard/recover.ts';
 import { openShard } from './shard/shard.ts';
 import { shardCountFor } from './shard/shares.ts';
@@ -104,6 +108,7 @@ export type Server = {
   persistence: Persistence | undefined;
   tls: TlsKeeper | undefined;
   users: UserDecisions | undefined;
+  cluster: ClusterPart | undefined;
 };
 
 /** Stops one part, given so many ms; false where it took force. */
@@ -128,6 +133,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     persistence: undefined,
     tls: undefined,
     users: undefined,
+    cluster: undefined,
   };
   try {
     limitClients(options);
@@ -152,6 +158,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const missRatio = startMissRatio(server, engine, boot);
     startJobs(server, bus);
     const persistence = preparePersistence(server, folder, boot, bus, engine);
+    const { storage } = folder.state;
+    server.cluster = await prepareCluster({ ...options, bus, engine, storage, runId: boot.runId });
     const [workers, pages] = await Promise.all([
       startThreads(server, boot, bus, engine, persistence),
       loadPages(options.config),
@@ -160,6 +168,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await startDoors(server, engine, workers, tls);
     await startPersistence(persistence);
     server.stops.push(() => callOffSnapshot(persistence));
+    // The last to start and the first to stop: while it gives up its slots, clients are still there to be told.
+    server.stops.push(startCluster(server.cluster));
   } catch (error) {
     await stopServer(server);
     throw error;
@@ -222,6 +232,11 @@ function createProcessBoot(
     trackingFilter: createTrackingFilterBuffer(config.workers, randomSeed(), randomSeed()),
     slowLogIds: createSlowLogIds(),
     persistence: createPersistenceBuffer(startedAtMs),
+    nodeTable: config.clusterEnabled ? createNodeTableBuffer() : undefined,
+    replication: config.clusterEnabled
+      ? createReplicationBuffer(shardBuffers.length, config.workers)
+      : undefined,
+    peerBoard: createPeerBoardBuffer(),
     config,
     users,
     startedAtMs,
@@ -446,7 +461,7 @@ function readinessOf(server: Server, workers: Workers): Readiness {
     { name: 'running', ok: !server.stopping, reason: 'the server is stopping' },
     { name: 'workers', ok: serving === wanted, reason: `${serving} of ${wanted} workers serve` },
     ...(server.persistence === undefined ? [] : persistenceChecks(server.persistence)),
-    { name: 'cluster', ok: true, reason: '', detail: 'not configured' },
+    checkCluster(server.cluster),
   ];
   return { ready: checks.every(({ ok }) => ok), checks };
 }

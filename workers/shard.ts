@@ -36,6 +36,7 @@ applyLiveConfig(engine); // A replacement may have missed a change.
 port.ref();
 try {
   await joinThreads(engine, boot.generation);
+  if (engine.cluster !== undefined) (await import('../src/cluster/worker-part.ts')).takePart(engine);
   const doors = await openDoors(serving, bus, systemClock.monotonicMs);
   port.on('message', (message: MainMessage) => {
     if (message.kind === 'socket') {

@@ -1,13 +1,13 @@
 /** Servers that take turns: each measured once in every round, so that what the machine does by the hour strikes all of them. */
 import { tellProgress } from './options.ts';
-import { missingPeers, type Peer } from './peers.ts';
+import { missingPeers } from './peers.ts';
 
 /** What each peer measured, by peer and round. Every second round goes the other way round. */
-export async function inRounds<Result>(
-  peers: readonly Peer[],
+export async function inRounds<Contender extends { readonly name: string }, Result>(
+  peers: readonly Contender[],
   rounds: number,
   about: string,
-  measure: (peer: Peer) => Promise<Result>,
+  measure: (peer: Contender) => Promise<Result>,
 ): Promise<Result[][]> {
   const results: Result[][] = peers.map(() => []);
   for (let round = 0; round < rounds; round += 1) {

@@ -26,6 +26,7 @@ import {
 import { routeBigKeys } from './big-keys-routes.ts';
 import { answerClientError } from './client-error.ts';
 import { routeClients } from './clients-routes.ts';
+import { routeCluster } from './cluster-routes.ts';
 import { routeConfig } from './config-routes.ts';
 import { routeDashboard } from './dashboard.ts';
 import { admitRequest, pageRefusal, SECURITY_HEADERS } from './guard.ts';
@@ -118,6 +119,7 @@ function addRoutes(app: FastifyInstance, sources: AdminSources, door: KeyDoor | 
   routeClients(app, sources);
   routeConfig(app, sources);
   routeRing(app, sources);
+  routeCluster(app, sources);
   if (door !== undefined) routeKeys(app, door);
   routePipeline(app, sources);
   routeDocs(app);

@@ -14,6 +14,7 @@ import type { Call, Command } from '../commands/call.ts';
 import { noteTouched } from '../commands/changes.ts';
 import type { Engine } from '../commands/engine.ts';
 import { executeCall, executeRow } from '../commands/execute.ts';
+import { isLeaseOver } from '../commands/fencing.ts';
 import '../commands/families.ts';
 import { findByName } from '../commands/registry.ts';
 import { createSession, type Session, type SessionConnection } from '../commands/session.ts';
@@ -58,6 +59,12 @@ export const LOG_BEHIND: RunTrouble = {
   detail: 'too much of the shard of the key waits for the log; nothing was done, try again',
 };
 
+/** Another node may own the slot by now. */
+const LATE: RunTrouble = {
+  isExecuted: true,
+  detail: "the change was made, but this node's lease was over before it could be answered: it may not last",
+};
+
 export function createCommandRunner(engine: Engine, settling: Settling): CommandRunner {
   const command = findByName('get');
   assert(command !== undefined, 'the commands are installed');
@@ -100,12 +107,15 @@ export function createHttpSession(
       push: () => undefined,
       pushBehind: () => undefined,
       postpone: undefined,
+      awaitSlot: undefined,
+      places: undefined,
     },
     address,
     localAddress: '?:0',
     fileDescriptor: -1,
     createdAtMs: nowMs,
     isUnixSocket: false,
+    isEncrypted: false,
     database,
     protocol: 3,
     authenticated: true,
@@ -158,16 +168,21 @@ export function whenReplySafe(
   done: (trouble: RunTrouble | undefined) => void,
 ): void {
   const { engine, settling } = runner;
+  const { cluster } = engine;
+  const end = (trouble?: RunTrouble): void => {
+    const isLate = isWrite && cluster !== undefined && isLeaseOver(cluster);
+    done(trouble === undefined && isLate ? LATE : trouble);
+  };
   const isOvertaken = settling.turns !== turns;
   // Another request has had its changes sent to a worker, and nobody here knows how far that is.
   if (isOvertaken)
     for (const shard of engine.shards) if (isDrainDue(shard)) noteTouched(engine.changes, shard);
   if (isOvertaken || mustSettle(settling, engine.changes)) {
     whenSettled(settling, engine.changes, isWrite, (settled) =>
-      done(isWrite ? settledTrouble(settled) : undefined),
+      end(isWrite ? settledTrouble(settled) : undefined),
     );
   } else {
-    done(undefined);
+    end();
   }
 }
 

@@ -55,9 +55,13 @@ export function answerTooLarge(response: ServerResponse, bytesMax: number): Serv
   return answerProblem(response, 413, text, ['connection', 'close']);
 }
 
-/** The error that a client of RESP would get. */
-export function answerError(response: ServerResponse, text: string): ServerResponse {
+/** The error that a client of RESP would get; `elsewhere` are the pages of the node that has the key, '' if this one has it. */
+export function answerError(response: ServerResponse, text: string, elsewhere: string): ServerResponse {
   const { status, detail } = errorProblem(text);
+  if (elsewhere !== '') {
+    const where = `the key is on another node: ask ${elsewhere}`;
+    return answerProblem(response, status, where, ['distcache-node', elsewhere]);
+  }
   return answerProblem(response, status, detail, status === 503 ? ['retry-after', RETRY_AFTER_SECONDS] : []);
 }
 

@@ -24,7 +24,7 @@ import { KEY_AT, type KeyOutcome, type KeyRequest, readKey, removeKey, storeKey 
 import { keyFromUrl, pathFrom, routedUrl } from './key-name.ts';
 import { type KeyQuery, readKeyQuery } from './key-query.ts';
 import { peerAddress } from './peer-address.ts';
-import { errorText } from './reply-problem.ts';
+import { errorText, pagesElsewhere } from './reply-problem.ts';
 
 export type KeyDoor = {
   readonly commands: CommandRunner;
@@ -135,7 +135,7 @@ function execute(
   const outcome = { ...result };
   whenReplySafe(commands, changes.writes !== writesBefore, commands.settling.turns, (trouble) => {
     if (trouble !== undefined) answerTrouble(response, trouble);
-    else if (error !== undefined) answerError(response, error);
+    else if (error !== undefined) answerError(response, error, pagesElsewhere(commands.engine, error));
     else answerOutcome(response, method, outcome);
   });
 }

@@ -5,7 +5,9 @@
  */
 import { hostname } from 'node:os';
 import { VERSION } from '../base/version.ts';
+import { readCluster } from '../commands/cluster-figures.ts';
 import type { Engine } from '../commands/engine.ts';
+import type { ClusterReading } from '../metrics/cluster-reading.ts';
 import { openAllCounters } from '../metrics/counters.ts';
 import type { LogReading } from '../metrics/log-reading.ts';
 import { BYTES_IN, BYTES_OUT, COMMANDS, CONNECTIONS_OPEN, TURNS } from '../metrics/names.ts';
@@ -34,6 +36,8 @@ export type LiveState = {
   readonly log: LiveLog;
   readonly snapshot: LiveSnapshot;
   readonly loading: { readonly loading: boolean; readonly bytes: number; readonly bytesDone: number };
+  /** Null on a node that is alone. */
+  readonly cluster: ClusterReading | null;
 };
 
 /** The counts since the start; the times of holding the lock, too. `owner` is a worker. */
@@ -125,6 +129,7 @@ export function readState(
       bytes: persistence.loadingBytes,
       bytesDone: persistence.loadingBytesDone,
     },
+    cluster: readCluster(engine) ?? null,
   };
 }
 

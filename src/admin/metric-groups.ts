@@ -3,6 +3,20 @@
  * only; main thread.
  */
 import {
+  CLUSTER_KEYS_METRIC,
+  CLUSTER_METRICS,
+  CLUSTER_NODES_METRIC,
+  CLUSTER_SLOTS_METRIC,
+  COORDINATOR_METRIC,
+  NODE_ALIVE_METRIC,
+  NODE_SLOTS_METRIC,
+  PEER_CIRCUIT_METRIC,
+  PEER_COMMANDS_METRIC,
+  PEER_PING_METRIC,
+  REPLICATION_HEARD_METRIC,
+  REPLICATION_METRICS,
+} from '../metrics/cluster-names.ts';
+import {
   PREDICTED_HIT_RATIO_METRIC,
   PREDICTED_MEMORY_METRIC,
   SAMPLED_KEYS_METRIC,
@@ -34,6 +48,7 @@ import {
   WORKER_TURN_METRIC,
 } from '../metrics/timing-names.ts';
 import {
+  REDIS_CLUSTER_METRICS,
   REDIS_COMMAND_METRICS,
   REDIS_DATABASE_METRICS,
   REDIS_INSTANCE_METRIC,
@@ -45,6 +60,8 @@ export type MetricGroup = {
   readonly title: string;
   readonly labels: readonly string[];
   readonly metrics: readonly Metric[];
+  /** There on a node of a cluster only. */
+  readonly isOfCluster?: true;
 };
 
 /** This server's own names, `distcache_*`. */
@@ -75,6 +92,41 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
     metrics: [PREDICTED_HIT_RATIO_METRIC, PREDICTED_MEMORY_METRIC],
   },
   { title: 'What that is predicted from', labels: [], metrics: [SAMPLED_KEYS_METRIC] },
+  {
+    title: 'A node of a cluster',
+    labels: [],
+    metrics: [...CLUSTER_METRICS, COORDINATOR_METRIC],
+    isOfCluster: true,
+  },
+  {
+    title: 'The nodes of a cluster',
+    labels: ['state'],
+    metrics: [CLUSTER_NODES_METRIC],
+    isOfCluster: true,
+  },
+  {
+    title: 'Slots of a cluster and their keys',
+    labels: ['role'],
+    metrics: [CLUSTER_SLOTS_METRIC, CLUSTER_KEYS_METRIC],
+    isOfCluster: true,
+  },
+  {
+    title: 'Each node of a cluster',
+    labels: ['node'],
+    metrics: [
+      ...[NODE_ALIVE_METRIC, NODE_SLOTS_METRIC],
+      ...REPLICATION_METRICS,
+      REPLICATION_HEARD_METRIC,
+      ...[PEER_PING_METRIC, PEER_COMMANDS_METRIC],
+    ],
+    isOfCluster: true,
+  },
+  {
+    title: 'Circuit breakers to other nodes',
+    labels: ['node', 'state'],
+    metrics: [PEER_CIRCUIT_METRIC],
+    isOfCluster: true,
+  },
 ];
 
 /** With `metrics-redis-compat yes`. */
@@ -98,4 +150,5 @@ export const REDIS_METRIC_GROUPS: readonly MetricGroup[] = [
   },
   { title: 'Databases', labels: ['db'], metrics: REDIS_DATABASE_METRICS },
   { title: 'Commands', labels: ['cmd'], metrics: REDIS_COMMAND_METRICS },
+  { title: 'A node of a cluster', labels: [], metrics: REDIS_CLUSTER_METRICS, isOfCluster: true },
 ];

@@ -5,6 +5,21 @@
  * client or key. With 64 workers, 256 shards and all commands in use that is some ten thousand lines, so the families are
  * written straight from the reading, with the text of each label made once.
  */
+import {
+  CLUSTER_KEYS_METRIC,
+  CLUSTER_METRICS,
+  CLUSTER_NODES_METRIC,
+  CLUSTER_SLOTS_METRIC,
+  COORDINATOR_METRIC,
+  NODE_ALIVE_METRIC,
+  NODE_SLOTS_METRIC,
+  PEER_CIRCUIT_METRIC,
+  PEER_COMMANDS_METRIC,
+  PEER_PING_METRIC,
+  REPLICATION_HEARD_METRIC,
+  REPLICATION_METRICS,
+} from '../metrics/cluster-names.ts';
+import type { ByRole, ClusterNodeReading, ClusterReading } from '../metrics/cluster-reading.ts';
 import type { HistogramReading } from '../metrics/histogram.ts';
 import type { MissRatioReading } from '../metrics/miss-ratio.ts';
 import {
@@ -12,7 +27,7 @@ import {
   PREDICTED_MEMORY_METRIC,
   SAMPLED_KEYS_METRIC,
 } from '../metrics/miss-ratio-names.ts';
-import { COUNTER_METRICS } from '../metrics/names.ts';
+import { COUNTER_METRICS, type Metric } from '../metrics/names.ts';
 import {
   BREAKER_STATE_METRIC,
   BREAKER_STATES,
@@ -75,6 +90,7 @@ export function writeNativeMetrics(page: Page, reading: Reading): void {
   writeDatabases(page, reading);
   writePersistence(page, reading);
   writeLog(page, reading);
+  if (reading.cluster !== null) writeCluster(page, reading.cluster);
 }
 
 /** What the hit ratio would be with other memory; sizes of which nothing is known yet are left out. */
@@ -167,6 +183,56 @@ function writeLog(page: Page, { log }: Reading): void {
   }
   const syncs = log.map(({ syncNs }) => syncNs);
   writeHistograms(page, SYNC_METRIC, syncs, labels, SLOW_BOUNDS);
+}
+
+function writeCluster(page: Page, cluster: ClusterReading): void {
+  const { nodes } = cluster;
+  for (const metric of CLUSTER_METRICS) writeNumber(page, metric, cluster[metric.field] * metric.scale);
+  writeNumber(page, COORDINATOR_METRIC, nodes.some((node) => node.isOwn && node.isCoordinator) ? 1 : 0);
+  const alive = nodes.filter(({ isAlive }) => isAlive).length;
+  const counts = [alive, nodes.length - alive];
+  writeFamily(page, CLUSTER_NODES_METRIC, counts, ['state="alive"', 'state="dead"'], Number);
+  writeRoles(page, CLUSTER_SLOTS_METRIC, cluster.slots);
+  writeRoles(page, CLUSTER_KEYS_METRIC, cluster.keys);
+  writeNodes(page, NODE_ALIVE_METRIC, nodes, ({ isAlive }) => (isAlive ? 1 : 0));
+  writeNodes(page, NODE_SLOTS_METRIC, nodes, ({ slots }) => slots);
+  const fed = nodes.filter(({ fedSlots }) => fedSlots > 0);
+  for (const metric of REPLICATION_METRICS)
+    writeNodes(page, metric, fed, (node) => Number(node[metric.field]));
+  writeNodes(page, REPLICATION_HEARD_METRIC, fed, ({ fedHeardAgoMs }) => scaled(fedHeardAgoMs));
+  const circuits = nodes.filter(({ circuit }) => circuit !== null);
+  const states = circuits.flatMap((node) => BREAKER_STATES.map((state) => ({ node, state })));
+  const labels = states.map(({ node, state }) => labelText({ node: node.id, state }));
+  writeFamily(page, PEER_CIRCUIT_METRIC, states, labels, ({ node, state }) =>
+    node.circuit === state ? 1 : 0,
+  );
+  writeNodes(page, PEER_PING_METRIC, nodes, ({ pingMs }) => scaled(pingMs));
+  writeNodes(page, PEER_COMMANDS_METRIC, nodes, ({ commandsPerSecond }) => commandsPerSecond);
+}
+
+function writeRoles(page: Page, metric: Metric, counts: ByRole): void {
+  const roles = Object.keys(counts) as (keyof ByRole)[];
+  const labels = roles.map((role) => labelText({ role }));
+  writeFamily(page, metric, roles, labels, (role) => counts[role]);
+}
+
+/** What is not known of a node is left out. */
+function writeNodes(
+  page: Page,
+  metric: Metric,
+  nodes: readonly ClusterNodeReading[],
+  numberOf: (node: ClusterNodeReading) => number | null,
+): void {
+  const known = nodes.flatMap((node) => {
+    const value = numberOf(node);
+    return value === null ? [] : [{ value, label: labelText({ node: node.id }) }];
+  });
+  const labels = known.map(({ label }) => label);
+  writeFamily(page, metric, known, labels, ({ value }) => value);
+}
+
+function scaled(ms: number | null): number | null {
+  return ms === null ? null : ms / MS_PER_SECOND;
 }
 
 /** Histograms with the same bounds as one; its quantiles are not told. */

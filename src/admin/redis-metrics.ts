@@ -6,10 +6,12 @@
  */
 import { REDIS_VERSION } from '../base/version.ts';
 import type { InfoSources } from '../commands/info-sources.ts';
+import type { ClusterReading } from '../metrics/cluster-reading.ts';
 import type { Metric } from '../metrics/names.ts';
 import { labelText, type Page, writeFamily, writeNumber } from './exposition.ts';
 
 type Row = Metric & { readonly valueOf: (sources: InfoSources) => number };
+type ClusterRow = Metric & { readonly valueOf: (cluster: ClusterReading) => number };
 
 const MS_PER_SECOND = 1000;
 
@@ -61,8 +63,8 @@ export const REDIS_METRICS: readonly Row[] = [
     name: 'redis_connected_slaves',
     type: 'gauge',
     unit: '',
-    help: 'Replicas: there are none yet.',
-    valueOf: () => 0,
+    help: 'Nodes of the cluster that this one feeds with its changes.',
+    valueOf: ({ attached }) => attached.replicas.length,
   },
   {
     name: 'redis_config_maxclients',
@@ -232,6 +234,73 @@ export const REDIS_METRICS: readonly Row[] = [
     help: 'Whether the log can be written: 1, else 0.',
     valueOf: ({ reading }) => 1 - reading.persistence.logTroubled,
   },
+  {
+    name: 'redis_cluster_enabled',
+    type: 'gauge',
+    unit: '',
+    help: 'Whether this server is a node of a cluster: 1, else 0.',
+    valueOf: ({ config }) => (config.clusterEnabled ? 1 : 0),
+  },
+];
+
+/** One number each, on a node of a cluster: what that exporter takes from CLUSTER INFO. */
+export const REDIS_CLUSTER_METRICS: readonly ClusterRow[] = [
+  {
+    name: 'redis_cluster_state',
+    type: 'gauge',
+    unit: '',
+    help: 'Whether this node serves its slots: 1, else 0.',
+    valueOf: ({ isServing }) => (isServing ? 1 : 0),
+  },
+  {
+    name: 'redis_cluster_slots_assigned',
+    type: 'gauge',
+    unit: '',
+    help: 'Slots that have an owner.',
+    valueOf: slotsAssigned,
+  },
+  {
+    name: 'redis_cluster_slots_ok',
+    type: 'gauge',
+    unit: '',
+    help: 'Slots whose owner is alive.',
+    valueOf: ({ coveredSlots }) => coveredSlots,
+  },
+  {
+    name: 'redis_cluster_slots_fail',
+    type: 'gauge',
+    unit: '',
+    help: 'Slots whose owner is not.',
+    valueOf: (cluster) => slotsAssigned(cluster) - cluster.coveredSlots,
+  },
+  {
+    name: 'redis_cluster_known_nodes',
+    type: 'gauge',
+    unit: '',
+    help: 'Nodes of the cluster.',
+    valueOf: ({ nodes }) => nodes.length,
+  },
+  {
+    name: 'redis_cluster_size',
+    type: 'gauge',
+    unit: '',
+    help: 'Nodes that own slots.',
+    valueOf: ({ nodes }) => nodes.filter(({ slots }) => slots > 0).length,
+  },
+  {
+    name: 'redis_cluster_current_epoch',
+    type: 'gauge',
+    unit: '',
+    help: 'The epoch of the topology.',
+    valueOf: ({ epoch }) => epoch,
+  },
+  {
+    name: 'redis_cluster_my_epoch',
+    type: 'gauge',
+    unit: '',
+    help: 'The same: the topology has one.',
+    valueOf: ({ epoch }) => epoch,
+  },
 ];
 
 export const REDIS_INSTANCE_METRIC: Metric = {
@@ -282,6 +351,10 @@ export const REDIS_COMMAND_METRICS = [
 export function writeRedisMetrics(page: Page, sources: InfoSources): void {
   const { reading } = sources;
   for (const row of REDIS_METRICS) writeNumber(page, row, row.valueOf(sources));
+  const { cluster } = reading;
+  if (cluster !== null) {
+    for (const row of REDIS_CLUSTER_METRICS) writeNumber(page, row, row.valueOf(cluster));
+  }
   writeFamily(page, REDIS_INSTANCE_METRIC, [1], [instanceLabels(sources)], Number);
   const databases = reading.databases.map((_, number) => labelText({ db: `db${number}` }));
   for (const row of REDIS_DATABASE_METRICS) {
@@ -293,11 +366,15 @@ export function writeRedisMetrics(page: Page, sources: InfoSources): void {
   }
 }
 
+function slotsAssigned({ nodes }: ClusterReading): number {
+  return nodes.reduce((sum, { slots }) => sum + slots, 0);
+}
+
 function instanceLabels({ reading, config, operatingSystem, processId }: InfoSources): string {
   return labelText({
     role: 'master',
     redis_version: REDIS_VERSION,
-    redis_mode: 'standalone',
+    redis_mode: config.clusterEnabled ? 'cluster' : 'standalone',
     os: operatingSystem,
     maxmemory_policy: config.maxmemoryPolicy,
     tcp_port: `${config.port}`,

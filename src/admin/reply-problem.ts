@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { FastifyReply } from 'fastify';
+import type { ClusterNode } from '../commands/cluster-view.ts';
 import type { Engine } from '../commands/engine.ts';
 import type { RunTrouble } from './command-runner.ts';
 import { sendProblem } from './problem.ts';
@@ -18,8 +19,14 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   LOADING: 503,
   MISCONF: 503,
   TRYAGAIN: 503,
+  CLUSTERDOWN: 503,
+  MOVED: 421,
+  ASK: 421,
   NOPERM: 403,
 };
+
+/** Whom an error sends clients to. */
+const REDIRECTION_PATTERN = /^(?:MOVED|ASK) \d+ (.*):(\d+)$/;
 
 /** Errors of ERR whose text says more. */
 const TOO_LARGE_PATTERN = /does not fit|exceeds maximum allowed size/;
@@ -35,6 +42,17 @@ export function errorProblem(text: string): { status: number; detail: string } {
   const code = text.slice(0, text.indexOf(' '));
   const detail = text.slice(code.length + 1);
   return { status: STATUS_OF_CODE[code] ?? statusOfText(detail), detail: code === 'ERR' ? detail : text };
+}
+
+/** `host:port` of the pages of the node that an error sends clients to; '' for other errors, and where it has none. */
+export function pagesElsewhere({ cluster }: Engine, text: string): string {
+  const found = REDIRECTION_PATTERN.exec(text);
+  if (found === null || cluster === undefined) return '';
+  const [, host, port] = found;
+  const isMeant = (node: ClusterNode | undefined) =>
+    node?.host === host && [node.port, node.tlsPort].includes(Number(port));
+  const node = cluster.nodes.find(isMeant);
+  return node === undefined || node.httpPort === 0 ? '' : `${node.host}:${node.httpPort}`;
 }
 
 /** The problem of main's own, of status 503. Once more, a change that was made would be another one. */

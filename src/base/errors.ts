@@ -32,3 +32,19 @@ export class ShardBusyError extends Error {
  * evicted. Only on main, which has no stream of the log.
  */
 export class LogBehindError extends ShardBusyError {}
+
+/** What is known of a request that got no good answer: it never arrived, it may have been done or not, or it was refused. */
+export type EtcdOutcome = 'unsent' | 'unknown' | 'refused';
+
+/** A request to etcd failed. `message` is one phrase for the operator and names no secrets; `code` is gRPC's where etcd gave one. */
+export class EtcdError extends Error {
+  readonly outcome: EtcdOutcome;
+  readonly code: number;
+
+  constructor(message: string, outcome: EtcdOutcome, code = 0) {
+    super(message);
+    this.name = 'EtcdError';
+    this.outcome = outcome;
+    this.code = code;
+  }
+}

@@ -160,6 +160,7 @@ function flagsOf(session: Session, nowMs: number): string {
     (looksTouched(session, nowMs) ? 'd' : '') +
     (session.closing ? 'c' : '') +
     (session.isUnixSocket ? 'U' : '') +
+    (session.isReadOnly ? 'r' : '') +
     (session.noEvict ? 'e' : '') +
     (session.noTouch ? 'T' : '');
   return flags === '' ? 'N' : flags;

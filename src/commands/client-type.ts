@@ -19,8 +19,9 @@ const TYPES = [
 
 export type ClientType = (typeof TYPES)[number][1];
 
-/** A client that listens to anything is of its own type. None replicates. */
-export function typeOfClient({ subscriptions }: Session): ClientType {
+/** A node that gets changes is of its own type, and so is a client that listens to anything. */
+export function typeOfClient({ subscriptions, isReplica }: Session): ClientType {
+  if (isReplica) return 'replica';
   return subscriptions === undefined ? 'normal' : 'pubsub';
 }
 

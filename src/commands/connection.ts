@@ -78,6 +78,8 @@ function select(call: Call): void {
     writeError(call.reply, NOT_AN_INTEGER);
   } else if (!(database >= -INT_MAX - 1 && database <= INT_MAX)) {
     writeError(call.reply, OUT_OF_INT_RANGE);
+  } else if (database !== 0 && call.engine.cluster !== undefined) {
+    writeError(call.reply, 'ERR SELECT is not allowed in cluster mode');
   } else if (database < 0 || database >= call.engine.config.databases) {
     writeError(call.reply, 'ERR DB index is out of range');
   } else {
@@ -173,7 +175,7 @@ function replyHello(call: Call): void {
   writeBulkText(reply, 'id');
   writeInteger(reply, session.id);
   writeBulkText(reply, 'mode');
-  writeBulkText(reply, 'standalone');
+  writeBulkText(reply, call.engine.cluster === undefined ? 'standalone' : 'cluster');
   writeBulkText(reply, 'role');
   writeBulkText(reply, 'master');
   writeBulkText(reply, 'modules');
@@ -191,6 +193,8 @@ function reset(call: Call): void {
   bindSession(call.engine.access, session);
   session.name = '';
   session.noTouch = false;
+  session.isReadOnly = false;
+  session.isPeer = false;
   endMonitoring(call.engine, session);
   endTracking(call.engine, session);
   endSubscriptions(call.engine, session);

@@ -9,6 +9,7 @@ import { readRates, sampleRates, sampleUsedBytes } from '../metrics/rates.ts';
 import { type Reading, takeReading } from '../metrics/reading.ts';
 import { readShard } from '../metrics/shard-reading.ts';
 import { usedBytes } from '../shard/eviction.ts';
+import { readCluster } from './cluster-figures.ts';
 import type { Engine } from './engine.ts';
 import { commandNames } from './registry.ts';
 
@@ -35,6 +36,7 @@ export function readEngine(engine: Engine): Reading {
     shards: engine.shards.map(readShard),
     persistence: readPersistence(engine.persistence),
     log: engine.logReading(),
+    cluster: readCluster(engine),
   });
 }
 

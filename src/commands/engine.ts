@@ -12,6 +12,7 @@ import type { KeyEvents } from '../shard/key-events.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { AclAccess } from './acl-access.ts';
 import type { Changes } from './changes.ts';
+import type { ClusterView } from './cluster-view.ts';
 import type { Sampling } from './key-sampling.ts';
 import type { Monitoring } from './monitoring.ts';
 import type { PubSub } from './pubsub-state.ts';
@@ -72,6 +73,8 @@ export type Engine = {
   readonly access: AclAccess;
   /** The clients that this thread serves, by id. */
   readonly sessions: Map<number, Session>;
+  /** What this thread knows of the cluster; undefined on a node that is alone. */
+  readonly cluster: ClusterView | undefined;
   /** Says which commands may run (resilience/gate.ts). */
   readonly gate: Gate;
   /** The clients that are told all commands, and what they are to be told. */
@@ -88,6 +91,8 @@ export type Engine = {
   readonly changes: Changes;
   /** Writes what is pending in the touched shards at once, in the middle of a turn; no lock of a shard is held. */
   drainLog: () => void;
+  /** Told when records have gone to the log; undefined where nobody cares: no node gets this one's changes. */
+  onLogged: (() => void) | undefined;
   /** The slow commands of this thread, and the latency spikes that it has seen. */
   readonly slowLog: SlowLog;
   readonly latencyEvents: LatencyEvents;
@@ -102,6 +107,8 @@ export type Engine = {
    * while it cannot be written. Undefined while nothing is logged.
    */
   whenSynced: ((done: () => void) => void) | undefined;
+  /** Writes what this thread has changed so far, and calls back once that is as safe as the policy says. Undefined while nothing is logged. */
+  whenLogged: ((done: () => void) => void) | undefined;
   /** Whether due entries are removed before someone asks for them (DEBUG SET-ACTIVE-EXPIRE). */
   activeExpiry: boolean;
   /** Runs a piece of long work after this turn, so that other clients get theirs. */

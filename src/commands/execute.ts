@@ -25,6 +25,7 @@ import type { Shard } from '../shard/shard.ts';
 import { argumentText, isWord, OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
 import { noteTouched } from './changes.ts';
+import { takeForwarded } from './cluster-routing.ts';
 import type { Engine } from './engine.ts';
 import { countIfError, isError } from './error-replies.ts';
 import { mendAfterFailure, mendIfSuspect, replyInternalError } from './failure.ts';
@@ -48,6 +49,7 @@ import {
 } from './timing.ts';
 import { tellKeyEvents } from './told-keys.ts';
 import { noteRefused, takeQueued } from './transaction-queue.ts';
+import { noteWrittenKeys } from './written-slots.ts';
 
 /** Names and arguments are quoted up to this in errors, as redis-server does. */
 const QUOTED_CHARACTERS_MAX = 128;
@@ -76,6 +78,10 @@ function endUnexecuted(call: Call, command: Command | undefined, replyStart: num
   const { engine, session } = call;
   // It comes again: nothing has happened.
   if (session.isPostponed) return;
+  if (engine.cluster !== undefined && takeForwarded(engine.cluster)) {
+    endForwarded(call);
+    return;
+  }
   if (takeQueued(session)) {
     noteRefusal(engine);
     return;
@@ -88,6 +94,12 @@ function endUnexecuted(call: Call, command: Command | undefined, replyStart: num
   }
 }
 
+/** Other nodes execute the command, and who passes it on counts it. It has taken its share of the time. */
+function endForwarded({ engine, isDeferred }: Call): void {
+  if (isDeferred) leaveStretch(engine);
+  else noteRefusal(engine);
+}
+
 /**
  * Executes a command of one key that no name finds: a row of the tables with another handler, for another door than RESP. Who
  * asks was let in there; counted as the row.
@@ -98,6 +110,7 @@ export function executeRow(call: Call, command: Command): void {
   const reasons = gateReasons(engine.gate);
   beginRead(engine, Infinity);
   if (mayRunRow(call, command, reasons)) runCommand(call, command, replyStart);
+  else if (engine.cluster !== undefined && takeForwarded(engine.cluster)) endForwarded(call);
   else refuse(engine, command);
   countIfError(engine, reply, replyStart);
   endRead(call, true);
@@ -111,6 +124,7 @@ function runCommand(call: Call, command: Command, replyStart: number): void {
   const isAlone = beginCommand(call, command);
   call.command = command;
   call.isDeferred = false;
+  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command);
   call.session.lastCommand = command.spec.name;
   const hasRun = runLocked(call, command, replyStart);
   // Also of one that was refused: room may have been made for it.

@@ -5,6 +5,8 @@
  */
 import { aclHandlers } from './acl.ts';
 import { clientHandlers } from './client.ts';
+import { clusterHandlers } from './cluster.ts';
+import { clusterReplicationHandlers } from './cluster-replication.ts';
 import { commandHandlers } from './command-info.ts';
 import { configHandlers } from './config.ts';
 import { connectionHandlers } from './connection.ts';
@@ -24,6 +26,7 @@ import { monitorHandlers } from './monitor.ts';
 import { persistenceHandlers } from './persistence.ts';
 import { pubsubHandlers } from './pubsub.ts';
 import { installCommands } from './registry.ts';
+import { roleHandlers } from './role.ts';
 import { serverHandlers } from './server.ts';
 import { slowLogHandlers } from './slow-log.ts';
 import { stringHandlers } from './strings.ts';
@@ -33,10 +36,13 @@ import { stringNumberHandlers } from './strings-number.ts';
 import { stringRangeHandlers } from './strings-range.ts';
 import { ALL_COMMANDS } from './tables/all.ts';
 import { transactionHandlers } from './transactions.ts';
+import { waitHandlers } from './wait.ts';
 
 installCommands(ALL_COMMANDS, {
   ...aclHandlers,
   ...clientHandlers,
+  ...clusterHandlers,
+  ...clusterReplicationHandlers,
   ...commandHandlers,
   ...configHandlers,
   ...connectionHandlers,
@@ -54,6 +60,7 @@ installCommands(ALL_COMMANDS, {
   ...objectHandlers,
   ...persistenceHandlers,
   ...pubsubHandlers,
+  ...roleHandlers,
   ...scanHandlers,
   ...serverHandlers,
   ...slowLogHandlers,
@@ -63,4 +70,5 @@ installCommands(ALL_COMMANDS, {
   ...stringNumberHandlers,
   ...stringRangeHandlers,
   ...transactionHandlers,
+  ...waitHandlers,
 });

@@ -40,7 +40,7 @@ export const INFO_SECTIONS: readonly InfoSection[] = [
   { names: ['commandstats'], title: 'Commandstats', byDefault: false, lines: commandLines },
   { names: ['errorstats'], title: 'Errorstats', byDefault: true, lines: errorLines },
   { names: ['latencystats'], title: 'Latencystats', byDefault: false, lines: latencyLines },
-  { names: ['cluster'], title: 'Cluster', byDefault: true, lines: () => ['cluster_enabled:0'] },
+  { names: ['cluster'], title: 'Cluster', byDefault: true, lines: clusterLines },
   { names: ['keyspace'], title: 'Keyspace', byDefault: true, lines: keyspaceLines },
 ];
 
@@ -52,7 +52,7 @@ function serverLines(sources: InfoSources): string[] {
     `distcache_version:${server.version}`,
     'redis_git_sha1:00000000',
     'redis_git_dirty:0',
-    'redis_mode:standalone',
+    `redis_mode:${config.clusterEnabled ? 'cluster' : 'standalone'}`,
     `os:${sources.operatingSystem}`,
     'arch_bits:64',
     'multiplexing_api:libuv',
@@ -192,14 +192,24 @@ function statisticsLines({ reading, listening, trackingPrefixes }: InfoSources):
   ];
 }
 
-function replicationLines({ reading }: InfoSources): string[] {
+function clusterLines({ config }: InfoSources): string[] {
+  return [`cluster_enabled:${config.clusterEnabled ? 1 : 0}`];
+}
+
+/** A node feeds others with the changes of the slots that they have replicas of; whose replicas it has itself is no part of this. */
+function replicationLines({ reading, attached }: InfoSources): string[] {
+  const { offset, replicas } = attached;
   return [
     'role:master',
-    'connected_slaves:0',
+    `connected_slaves:${replicas.length}`,
+    ...replicas.map(
+      ({ node, offset: acknowledged, lagSeconds }, at) =>
+        `slave${at}:ip=${node.host},port=${node.port || node.tlsPort},state=online,offset=${acknowledged},lag=${lagSeconds}`,
+    ),
     'master_failover_state:no-failover',
     `master_replid:${reading.server.runId}`,
     `master_replid2:${NO_REPLICATION_ID}`,
-    'master_repl_offset:0',
+    `master_repl_offset:${offset}`,
     'second_repl_offset:-1',
     'repl_backlog_active:0',
     'repl_backlog_first_byte_offset:0',

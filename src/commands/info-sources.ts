@@ -12,6 +12,7 @@ import { type CommandLatency, readCommandLatencies } from './command-latencies.t
 import type { Engine } from './engine.ts';
 import { readEngine } from './engine-reading.ts';
 import { type MemoryFigures, memoryOf } from './memory-figures.ts';
+import { type AttachedReplicas, attachedReplicas } from './replicas.ts';
 import type { Listening } from './subscriptions.ts';
 
 export type InfoSources = {
@@ -23,6 +24,8 @@ export type InfoSources = {
   readonly trackingPrefixes: number;
   /** The names that somebody listens to. */
   readonly listening: Listening;
+  /** The nodes that this one feeds. */
+  readonly attached: AttachedReplicas;
   readonly config: Config;
   readonly operatingSystem: string;
   readonly totalMemoryBytes: number;
@@ -38,6 +41,7 @@ export function gatherInfo(engine: Engine): InfoSources {
     memory: memoryOf(reading, peakUsedBytes(openRates(engine.allCounters))),
     trackingPrefixes: engine.tracking.prefixes.byText.size,
     listening: engine.pubsub.listening,
+    attached: attachedReplicas(engine),
     config: engine.config,
     operatingSystem: operatingSystem(),
     totalMemoryBytes: totalMemoryBytes(),

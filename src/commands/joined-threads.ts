@@ -3,6 +3,7 @@
  *
  * Runs on every thread that executes commands, once, at its start.
  */
+import { learnNodes } from './cluster-view.ts';
 import type { Engine } from './engine.ts';
 import { installMonitorTopics } from './monitor.ts';
 import { installPubSub } from './pubsub.ts';
@@ -17,5 +18,6 @@ export async function joinThreads(engine: Engine, generation: number): Promise<v
     installMonitorTopics(engine, generation),
     installTrackingTopics(engine, generation),
     installPubSub(engine, generation),
+    learnNodes(engine),
   ]);
 }

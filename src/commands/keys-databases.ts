@@ -13,6 +13,7 @@ import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
+import { flushOwnSlots } from './flush-slots.ts';
 import { noteEmptied } from './key-sampling.ts';
 import { enterAllShards, leaveAllShards } from './shard-locks.ts';
 
@@ -52,6 +53,10 @@ export function readDatabaseIndex(call: Call, index: number): number {
 
 function flushOne(call: Call): void {
   if (refusesFlushOptions(call)) return;
+  if (call.engine.cluster !== undefined) {
+    flushOwn(call);
+    return;
+  }
   const { shards } = call.engine;
   const { database } = call.session;
   enterAllShards(shards);
@@ -67,6 +72,10 @@ function flushOne(call: Call): void {
 
 function flushAll(call: Call): void {
   if (refusesFlushOptions(call)) return;
+  if (call.engine.cluster !== undefined) {
+    flushOwn(call);
+    return;
+  }
   const { shards, config } = call.engine;
   enterAllShards(shards);
   try {
@@ -83,6 +92,15 @@ function flushAll(call: Call): void {
   writeOk(call.reply);
 }
 
+/** A cluster has database 0 alone. */
+function flushOwn(call: Call): void {
+  const { engine, nowMs } = call;
+  flushOwnSlots(call, () => {
+    noteEmptied(engine, 0, nowMs);
+    noteFlushed(engine, 0);
+  });
+}
+
 /** Has those told that track keys; even of a database that was empty already, as in redis-server. */
 function noteFlushed({ keyEvents }: Engine, database: number): void {
   if ((keyEvents.watches & WATCHES_CHANGES) !== 0) noteDatabase(keyEvents, EVENT_FLUSHED, database, 0);
@@ -97,6 +115,10 @@ function refusesFlushOptions(call: Call): boolean {
 }
 
 function swap(call: Call): void {
+  if (call.engine.cluster !== undefined) {
+    writeError(call.reply, 'ERR SWAPDB is not allowed in cluster mode');
+    return;
+  }
   const one = readSwapped(call, 1, 'ERR invalid first DB index');
   if (Number.isNaN(one)) return;
   const other = readSwapped(call, 2, 'ERR invalid second DB index');

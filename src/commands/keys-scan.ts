@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { parseInt64 } from '../base/decimal.ts';
-import { HOUSEKEEPING_SLICE_ENTRIES, RANDOM_KEY_ROUNDS_MAX } from '../config/limits.ts';
+import { HOUSEKEEPING_SLICE_ENTRIES, RANDOM_KEY_ROUNDS_MAX, WALK_SLICE_ENTRIES } from '../config/limits.ts';
 import {
   type ReplyWriter,
   writeArray,
@@ -17,7 +17,7 @@ import {
   writeInteger,
   writeNull,
 } from '../resp/reply-writer.ts';
-import { keyCount } from '../shard/databases.ts';
+import { keyCount, tableFor } from '../shard/databases.ts';
 import { entryBytes, keyLength, keyOffset } from '../shard/entry.ts';
 import { expireDue } from '../shard/housekeeping.ts';
 import { isDrainDue } from '../shard/journal.ts';
@@ -26,11 +26,22 @@ import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import { expireEntry } from '../shard/lifecycle.ts';
 import { randomUint32 } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
-import { hashOfEntry } from '../shard/table.ts';
+import { slotOfEntry } from '../shard/slot-keys.ts';
+import { hashOfEntry, POSITIONS, visitGroup } from '../shard/table.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
-import { ANY_TYPE, createWalk, POSITIONS_END, runWalk, type Walk, writeTaken } from './keys-walk.ts';
+import type { Engine } from './engine.ts';
+import { ALL_KEYS, countSeen, rolesSeen, shardOfSeen } from './keys-seen.ts';
+import {
+  ANY_TYPE,
+  createSlotWalk,
+  createWalk,
+  POSITIONS_END,
+  runWalk,
+  type Walk,
+  writeTaken,
+} from './keys-walk.ts';
 import { enterAllShards, enterShard, leaveAllShards, leaveShard } from './shard-locks.ts';
 
 const COUNT_DEFAULT = 10;
@@ -54,6 +65,11 @@ export const scanHandlers: Readonly<Record<string, Handler>> = {
 
 function listKeys(call: Call): void {
   runWalk(call, createWalk(call, patternOf(call, 1), ANY_TYPE), writeKeys);
+}
+
+/** Answers with the names of up to `keysMax` keys that this node has in a slot, whoever owns it: for CLUSTER GETKEYSINSLOT. */
+export function listKeysInSlot(call: Call, slot: number, keysMax: number): void {
+  runWalk(call, createSlotWalk(call, slot, keysMax), writeKeys);
 }
 
 function writeKeys(reply: ReplyWriter, walk: Walk): void {
@@ -129,19 +145,21 @@ function patternOf(call: Call, index: number): Buffer | undefined {
 
 /** Expired keys that come up are removed, so that with each round a living one is likelier. */
 function randomKey(call: Call): void {
+  const roles = rolesSeen(call);
   for (let round = 0; round < RANDOM_KEY_ROUNDS_MAX; round += 1) {
-    const shard = drawShard(call.engine.shards, call.session.database);
+    const shard = drawShard(call.engine, call.session.database, roles);
     if (shard === undefined) break;
-    if (writeRandomKey(call, shard)) return;
+    if (writeRandomKey(call, shard, roles)) return;
   }
   writeNull(call.reply);
 }
 
-function writeRandomKey(call: Call, shard: Shard): boolean {
+function writeRandomKey(call: Call, shard: Shard, roles: number): boolean {
   const { nowMs } = call;
   enterShard(shard);
   try {
-    const ref = randomEntry(shard, call.session.database, nowMs);
+    const { database } = call.session;
+    const ref = roles === ALL_KEYS ? randomEntry(shard, database, nowMs) : randomSeen(shard, database, roles);
     if (ref === NONE) return false;
     if (isExpired(shard, ref, nowMs)) {
       if (shard.isPaused()) return false;
@@ -158,11 +176,49 @@ function writeRandomKey(call: Call, shard: Shard): boolean {
   }
 }
 
+/**
+ * A key of slots of these roles at random: one of the first group that has any, from a random place on. NONE where that is too far, which
+ * is likely only where one key in ten thousand is of such slots.
+ */
+function randomSeen(shard: Shard, database: number, roles: number): number {
+  drawing.shard = shard;
+  drawing.roles = roles;
+  drawing.found = 0;
+  drawing.ref = NONE;
+  let position = randomUint32(shard);
+  for (let visited = 0; visited < WALK_SLICE_ENTRIES && drawing.found === 0; visited += 1 + drawing.visited) {
+    drawing.visited = 0;
+    position = visitGroup(shard, tableFor(shard, database), position, drawOne);
+    if (position >= POSITIONS) position = 0;
+  }
+  drawing.shard = undefined;
+  return drawing.ref;
+}
+
+/** What `drawOne` works on: one for all draws of a thread. */
+const drawing: { shard: Shard | undefined; roles: number; visited: number; found: number; ref: number } = {
+  shard: undefined,
+  roles: ALL_KEYS,
+  visited: 0,
+  found: 0,
+  ref: NONE,
+};
+
+/** Each of those that are found takes the place of the one before with a chance of one in as many. */
+function drawOne(ref: number): void {
+  const { shard, roles } = drawing;
+  drawing.visited += 1;
+  if (shard?.roles === undefined || (shard.roles[slotOfEntry(shard, ref)] & roles) === 0) return;
+  drawing.found += 1;
+  if (randomUint32(shard) % drawing.found === 0) drawing.ref = ref;
+}
+
 /** A shard drawn with the weight of its keys, undefined when none has any. The counts may be a moment old. */
-function drawShard(shards: readonly Shard[], database: number): Shard | undefined {
-  let total = 0;
-  for (const shard of shards) total += keyCount(shard, database);
+function drawShard(engine: Engine, database: number, roles: number): Shard | undefined {
+  const { shards } = engine;
+  const total = countSeen(engine, database, roles);
   let left = Math.floor((drawUint32(shards[0]) / UINT32) * total);
+  if (roles !== ALL_KEYS) return shardOfSeen(engine, roles, left);
   for (const shard of shards) {
     left -= keyCount(shard, database);
     if (left < 0) return shard;
@@ -185,10 +241,8 @@ function countAllKeys(call: Call): void {
   let count = 0;
   enterAllShards(shards);
   try {
-    for (const shard of shards) {
-      count += keyCount(shard, call.session.database);
-      if (isDrainDue(shard)) noteTouched(changes, shard);
-    }
+    count = countSeen(call.engine, call.session.database, rolesSeen(call));
+    for (const shard of shards) if (isDrainDue(shard)) noteTouched(changes, shard);
   } finally {
     leaveAllShards(shards);
   }

@@ -26,8 +26,10 @@ import { entryBytes, keyLength, keyOffset, typeOf } from '../shard/entry.ts';
 import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, scanBucket } from '../shard/keyspace.ts';
 import type { Shard } from '../shard/shard.ts';
+import { slotOfEntry } from '../shard/slot-keys.ts';
 import { type Call, deferReply } from './call.ts';
 import { type Changes, noteTouched } from './changes.ts';
+import { ALL_KEYS, countKeysInSlot, rolesSeen } from './keys-seen.ts';
 import { areLocksKept, enterShard, leaveShard } from './shard-locks.ts';
 
 /** Positions in a shard end here. */
@@ -40,6 +42,7 @@ const BULK_FRAME_BYTES_MAX = 24;
 const GROUP_COST = 1;
 
 export const ANY_TYPE = -1;
+const ANY_SLOT = -1;
 
 export type Walk = {
   readonly shards: readonly Shard[];
@@ -49,6 +52,12 @@ export type Walk = {
   readonly pattern: Buffer | undefined;
   /** A type of entries, or ANY_TYPE. */
   readonly type: number;
+  /** The roles of the slots whose keys are taken, or ALL_KEYS (keys-seen.ts). */
+  readonly roles: number;
+  /** The slot whose keys are taken, or ANY_SLOT. */
+  readonly slot: number;
+  /** Not more than so many are taken. */
+  readonly keysMax: number;
   shardIndex: number;
   position: number;
   /** The walk ends when this many entries were visited, whether they were taken or not, or this many groups. */
@@ -78,6 +87,9 @@ export function createWalk(call: Call, pattern: Buffer | undefined, type: number
     database: call.session.database,
     pattern,
     type,
+    roles: rolesSeen(call),
+    slot: ANY_SLOT,
+    keysMax: Infinity,
     shardIndex: 0,
     position: 0,
     entriesLeft: Infinity,
@@ -85,6 +97,18 @@ export function createWalk(call: Call, pattern: Buffer | undefined, type: number
     keysTaken: 0,
     bytesTaken: 0,
     chunks: [],
+  };
+}
+
+/** A walk over keys of one slot that this node has, whoever owns it: through all keys of the slot's shard, until enough are found. */
+export function createSlotWalk(call: Call, slot: number, keysMax: number): Walk {
+  const { engine } = call;
+  return {
+    ...createWalk(call, undefined, ANY_TYPE),
+    shards: [engine.shards[engine.slotShard[slot]]],
+    roles: ALL_KEYS,
+    slot,
+    keysMax: Math.min(keysMax, countKeysInSlot(engine, slot)),
   };
 }
 
@@ -119,6 +143,7 @@ export function runWalk(call: Call, walk: Walk, finish: (reply: ReplyWriter, wal
 }
 
 function isWalkOver(walk: Walk): boolean {
+  if (walk.keysTaken >= walk.keysMax) return true;
   return walk.shardIndex >= walk.shards.length || walk.entriesLeft <= 0 || walk.groupsLeft <= 0;
 }
 
@@ -187,12 +212,19 @@ function visitEntry(ref: number): void {
   const { pattern, type } = walk;
   if (pattern !== undefined && !globMatch(pattern, 0, pattern.length, bytes, start, end, false)) return;
   if (type !== ANY_TYPE && typeOf(entries, ref) !== type) return;
+  if ((walk.roles !== ALL_KEYS || walk.slot !== ANY_SLOT) && !isInSlots(walk, shard, ref)) return;
   if (isExpired(shard, ref, visit.nowMs)) return;
   const chunk = chunkFor(walk, end - start + BULK_FRAME_BYTES_MAX);
   const before = chunk.length;
   writeBulk(chunk, bytes, start, end);
   walk.bytesTaken += chunk.length - before;
   walk.keysTaken += 1;
+}
+
+function isInSlots(walk: Walk, shard: Shard, ref: number): boolean {
+  const slot = slotOfEntry(shard, ref);
+  if (walk.slot !== ANY_SLOT) return slot === walk.slot && walk.keysTaken < walk.keysMax;
+  return shard.roles !== undefined && (shard.roles[slot] & walk.roles) !== 0;
 }
 
 /** A chunk with room for `bytes`, so that nothing that was taken is ever moved under a lock. */

@@ -132,6 +132,10 @@ function copyKey(call: Call): void {
       return;
     }
   }
+  if (database !== 0 && call.engine.cluster !== undefined) {
+    writeError(reply, 'ERR Copying to another database is not allowed in cluster mode');
+    return;
+  }
   if (database === session.database && isSameKey(call)) {
     writeError(reply, SAME_OBJECT);
     return;
@@ -153,6 +157,10 @@ function copyKey(call: Call): void {
 
 function moveKey(call: Call): void {
   const { reply, shard, session } = call;
+  if (call.engine.cluster !== undefined) {
+    writeError(reply, 'ERR MOVE is not allowed in cluster mode');
+    return;
+  }
   const database = readDatabaseIndex(call, 2);
   if (Number.isNaN(database)) return;
   if (database === session.database) {

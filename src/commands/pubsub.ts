@@ -92,6 +92,20 @@ export function endSubscriptions(engine: Engine, session: Session): void {
   }
 }
 
+/** Ends what clients of this thread listen to among the channels of shards that are lost here, and tells them, as redis-server does. */
+export function endLostChannels(engine: Engine, isLost: (name: string) => boolean): void {
+  for (const [name, { own }] of [...engine.pubsub.listening[SHARD_CHANNELS]]) {
+    if (own.size === 0 || !isLost(name)) continue;
+    for (const session of [...own]) {
+      leave(engine, session, SHARD_CHANNELS, name);
+      const told = createReplyWriter(CONFIRMATION_BYTES_START);
+      told.protocol = session.protocol;
+      confirm(told, UNSUBSCRIBED[SHARD_CHANNELS], name, confirmedCount(session, SHARD_CHANNELS));
+      session.connection.push(told.bytes.subarray(0, told.length));
+    }
+  }
+}
+
 /** Whether the command is refused because its client listens, and answers it: in RESP2 it could not tell replies from messages. */
 export function isRefusedToSubscriber({ reply, session }: Call, { spec }: Command): boolean {
   if (session.protocol !== 2 || SUBSCRIBER_COMMANDS.has(spec.name)) return false;
@@ -210,7 +224,10 @@ function publish(call: Call, kind: number): void {
     bodyEnd: spans[5],
     isBehind: false,
   });
-  writeInteger(reply, receivers);
+  const { cluster } = engine;
+  // Whom another node asks to publish has its own clients to tell.
+  if (cluster?.forwarder === undefined || session.isPeer || kind !== CHANNELS) writeInteger(reply, receivers);
+  else cluster.forwarder.publish(call, receivers);
 }
 
 /** PUBSUB CHANNELS and SHARDCHANNELS: the names of one kind that somebody listens to, and that match. */

@@ -10,6 +10,7 @@ import { writeError } from '../resp/reply-writer.ts';
 import { isOpenToAll } from './acl-access.ts';
 import { isRefusedToUser } from './acl-refusal.ts';
 import type { Call, Command } from './call.ts';
+import { isElsewhere } from './cluster-routing.ts';
 import { isRefusedToMonitor } from './monitor.ts';
 import { isPutOffByPause } from './pause.ts';
 import { isRefusedToSubscriber } from './pubsub.ts';
@@ -38,7 +39,8 @@ export function mayRun(call: Call, command: Command): boolean {
     return false;
   }
   const reasons = gateReasons(engine.gate);
-  return (session.guards | reasons) === 0 || mayRunGuarded(call, command, session.guards, reasons);
+  if ((session.guards | reasons) !== 0) return mayRunGuarded(call, command, session.guards, reasons);
+  return engine.cluster === undefined || !isElsewhere(call, command, engine.cluster);
 }
 
 /** As `mayRun` where the client or the moment is no ordinary one. */
@@ -47,6 +49,8 @@ function mayRunGuarded(call: Call, command: Command, guards: number, reasons: nu
   if ((guards & GUARD_QUEUE) !== 0 && isRefusedInMulti(call, command)) return false;
   if ((guards & GUARD_ACL) !== 0 && isRefusedToUser(call, command)) return false;
   if ((guards & GUARD_SUBSCRIBER) !== 0 && isRefusedToSubscriber(call, command)) return false;
+  const { cluster } = call.engine;
+  if (cluster !== undefined && isElsewhere(call, command, cluster)) return false;
   if ((reasons & GATE_REFUSES) !== 0 && !mayPass(call, command, reasons)) return false;
   if ((guards & GUARD_MONITOR) !== 0 && isRefusedToMonitor(call, command)) return false;
   if (reasons !== 0 && isPutOffByPause(call, command)) return false;
@@ -58,6 +62,8 @@ function mayRunGuarded(call: Call, command: Command, guards: number, reasons: nu
 /** As `mayRun` for a command that nobody named (execute.ts): only who asks, and the moment, count. */
 export function mayRunRow(call: Call, command: Command, reasons: number): boolean {
   if ((call.session.guards & GUARD_ACL) !== 0 && isRefusedToUser(call, command)) return false;
+  const { cluster } = call.engine;
+  if (cluster !== undefined && isElsewhere(call, command, cluster)) return false;
   if ((reasons & GATE_REFUSES) !== 0 && !mayPass(call, command, reasons)) return false;
   return reasons === 0 || !isPutOffByPause(call, command);
 }

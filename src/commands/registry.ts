@@ -17,6 +17,9 @@ const KEY_FLAGS = ['readonly', 'write', 'may_replicate'];
 /** Commands that change no key by their flags, and that redis-server hands on to replicas: a flag that it does not tell. */
 const REPLICATING = ['publish', 'spublish', 'pfcount'];
 
+/** Commands that look at keys, of which their flags say nothing. */
+const LOCKING = ['cluster|getkeysinslot'];
+
 /** Of commands on keys: constant time, or time by the number of keys (which the arguments show). */
 const BRIEF_COMPLEXITY = /^O\(1\)|^O\(N\) where N is the number of keys/;
 
@@ -86,7 +89,9 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
       (spec.firstKey > 0 && BRIEF_COMPLEXITY.test(spec.complexity ?? '')),
     isHidden: flags.includes('admin') || flags.includes('skip_monitor'),
     isRefusedInMulti: flags.includes('no_multi'),
-    locksItself: spec.firstKey === 0 && (flags.includes('readonly') || flags.includes('write')),
+    locksItself:
+      LOCKING.includes(spec.name) ||
+      (spec.firstKey === 0 && (flags.includes('readonly') || flags.includes('write'))),
     touchesKeys: KEY_FLAGS.some((flag) => flags.includes(flag)),
     arity: spec.arity,
     firstKey: namesNoKeys ? 0 : spec.firstKey,

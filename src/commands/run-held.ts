@@ -18,6 +18,7 @@ import { KEY_OVERHEAD_BYTES, makeRoomForNoted, noteKeys, runNoted } from './many
 import { noteMonitored } from './monitor.ts';
 import { areLocksKept, isWanted } from './shard-locks.ts';
 import { beginCommand, endCommand, leaveStretch, noteRefusal } from './timing.ts';
+import { noteWrittenKeys } from './written-slots.ts';
 
 /** Runs the command whose arguments are in `call` and appends its reply. It may answer later (`call.isDeferred`). */
 export function runHeld(call: Call, command: Command): void {
@@ -27,6 +28,7 @@ export function runHeld(call: Call, command: Command): void {
   const isAlone = beginCommand(call, command);
   call.command = command;
   call.isDeferred = false;
+  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command);
   if (!runHandler(call, command, replyStart)) {
     counters[COMMAND_REJECTED + command.id] += 1;
     noteRefusal(engine);

@@ -17,6 +17,8 @@ import { policyNumber } from '../shard/policy.ts';
 import type { Shard } from '../shard/shard.ts';
 import { keysMaxOf, ownsShard, shareOf } from '../shard/shares.ts';
 import { installAccess } from './acl-access.ts';
+import { installClusterStatus } from './cluster-status.ts';
+import { installClusterView } from './cluster-view.ts';
 import type { Engine } from './engine.ts';
 import { installHotKeys } from './hot-keys.ts';
 import { lookAtNextKey } from './key-sampling.ts';
@@ -43,6 +45,8 @@ export function installServerTopics(engine: Engine): void {
   installSlowLog(engine);
   installLatencyMonitor(engine);
   installMemoryTopics(engine);
+  installClusterView(engine);
+  installClusterStatus(engine);
 }
 
 /**

@@ -1,47 +1,16 @@
 /**
- * The small commands about the server: TIME, SHUTDOWN; and what is answered for functions and the cluster
- * while there are neither.
+ * The small commands about the server: TIME, SHUTDOWN; and what is answered for functions while there are none.
  *
  * Runs on the thread of the connection, under no lock.
  */
 import { SNAPSHOT_REPLY_MS_MAX } from '../config/limits.ts';
-import { writeArray, writeBulkText, writeError, writeInteger, writeOk } from '../resp/reply-writer.ts';
-import { slotOfKey } from '../routing/slot.ts';
-import { argumentText, isWord, replySyntaxError } from './arguments.ts';
+import { writeArray, writeBulkText, writeError, writeOk } from '../resp/reply-writer.ts';
+import { isWord, replySyntaxError } from './arguments.ts';
 import { type Call, deferReply, type Handler } from './call.ts';
-import { replyHelp, replyUnknownSubcommand, unknownSubcommandText } from './help.ts';
+import { replyHelp, replyUnknownSubcommand } from './help.ts';
 import { type ShutdownRequest, TOPIC_SHUTDOWN } from './persistence-topics.ts';
 
 const SHUTDOWN_WORDS = ['NOSAVE', 'SAVE', 'NOW', 'FORCE', 'ABORT'];
-
-/** Those of redis-server's CLUSTER that are not served here. */
-const CLUSTER_SUBCOMMANDS = [
-  ...['addslots', 'addslotsrange', 'bumpepoch', 'count-failure-reports', 'countkeysinslot', 'delslots'],
-  ...[
-    'delslotsrange',
-    'failover',
-    'flushslots',
-    'forget',
-    'getkeysinslot',
-    'help',
-    'info',
-    'links',
-    'meet',
-    'myid',
-  ],
-  ...[
-    'nodes',
-    'replicate',
-    'replicas',
-    'reset',
-    'saveconfig',
-    'set-config-epoch',
-    'setslot',
-    'shards',
-    'slaves',
-  ],
-  'slots',
-];
 
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;
@@ -60,8 +29,6 @@ export const serverHandlers: Readonly<Record<string, Handler>> = {
   shutdown,
   'function|flush': functionFlush,
   'function|help': (call) => replyHelp(call, FUNCTION_HELP),
-  cluster: clusterDisabled,
-  'cluster|keyslot': clusterKeyslot,
 };
 
 /** Seconds and microseconds since the epoch; the clock ticks in milliseconds. */
@@ -113,18 +80,4 @@ function functionFlush(call: Call): void {
   if (count > 3) replyUnknownSubcommand(call);
   else if (count === 2 || isWord(call, 2, 'SYNC') || isWord(call, 2, 'ASYNC')) writeOk(reply);
   else writeError(reply, 'ERR FUNCTION FLUSH only supports SYNC|ASYNC option');
-}
-
-/** For what redis-server would only answer as part of a cluster. */
-function clusterDisabled(call: Call): void {
-  const name = argumentText(call, 1);
-  const text = CLUSTER_SUBCOMMANDS.includes(name.toLowerCase())
-    ? 'ERR This instance has cluster support disabled'
-    : unknownSubcommandText(name, 'CLUSTER');
-  writeError(call.reply, text);
-}
-
-/** Slots are there without a cluster too: they choose the shard. */
-function clusterKeyslot({ reply, input, spans }: Call): void {
-  writeInteger(reply, slotOfKey(input, spans[4], spans[5]));
 }

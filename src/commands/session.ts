@@ -10,6 +10,7 @@ import type { ClientTracking } from './client-tracking.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Transaction } from './transaction-queue.ts';
 import type { WatchedKeys } from './watch.ts';
+import type { WrittenSlots } from './written-slots.ts';
 
 /** Replies go out; or are dropped; or the next one is, and then this one. */
 export const REPLY_ON = 0;
@@ -33,6 +34,27 @@ export const GUARD_QUEUE = 8;
 /** Listens to channels or patterns. */
 export const GUARD_SUBSCRIBER = 16;
 
+/** A place in the order of a client's replies, for one that others make while the client's next commands run. */
+export type ReplyPlace = {
+  /** What has come of it and not left. */
+  chunks: Buffer[];
+  isWhole: boolean;
+  /** Nobody gets it. */
+  readonly isDropped: boolean;
+};
+
+export type ReplyPlaces = {
+  /** Takes the place of the reply of the command that runs: that command writes none. */
+  readonly open: () => ReplyPlace;
+  /** Adds bytes to the reply, which must not change any more. */
+  readonly add: (place: ReplyPlace, bytes: Buffer) => void;
+  /** The reply is whole. */
+  readonly end: (place: ReplyPlace) => void;
+};
+
+/** No number of a command. */
+const NEVER = -2;
+
 /** What commands may ask of the connection that they serve. */
 export type SessionConnection = {
   /** Holds back this client's next commands until the reply is there. */
@@ -54,6 +76,10 @@ export type SessionConnection = {
   readonly pushBehind: (bytes: Buffer) => void;
   /** Has the command that is looked at, and those behind it, come again when the pause is over; undefined where nobody can wait. */
   readonly postpone: (() => void) | undefined;
+  /** The same for a command whose slot is on its way to another node or to this one: it comes again soon, until it does not ask for this. */
+  readonly awaitSlot: (() => void) | undefined;
+  /** Replies out of order; undefined where each is awaited before the next command. */
+  readonly places: ReplyPlaces | undefined;
 };
 
 /** A reply that comes later. Whichever thread's event resumes it runs on the connection's own thread. */
@@ -68,6 +94,8 @@ export type Session = {
   readonly fileDescriptor: number;
   readonly createdAtMs: number;
   readonly isUnixSocket: boolean;
+  /** TLS. */
+  readonly isEncrypted: boolean;
   lastActiveMs: number;
   database: number;
   protocol: 2 | 3;
@@ -92,7 +120,15 @@ export type Session = {
   deferInside: ((call: Call) => Deferred) | undefined;
   /** How it hears of keys that change; undefined where it does not. */
   tracking: ClientTracking | undefined;
-  /** Its next command waits for the end of a pause. */
+  /** It may read replicas (READONLY). */
+  isReadOnly: boolean;
+  /** It is another node of the cluster (CLUSTER PEER): what it asks for is not passed on again. */
+  isPeer: boolean;
+  /** Which of its commands ASKING was, by `commandsProcessed`: it holds for the next one (`isAsking`). */
+  askedAt: number;
+  /** Which of its commands waits for a slot, and until when by the thread's monotonic clock. */
+  slotWait: { readonly command: number; readonly endsMs: number };
+  /** Its next command waits for the end of a pause, or for a slot. */
   isPostponed: boolean;
   /** It is told every command of all clients (MONITOR). */
   isMonitor: boolean;
@@ -102,6 +138,12 @@ export type Session = {
   bytesIn: number;
   bytesOut: number;
   closing: boolean;
+  /** It is another node that gets this one's changes (CLUSTER FEED). */
+  isReplica: boolean;
+  /** Called when its connection is gone; undefined where nobody cares. */
+  onGone: (() => void) | undefined;
+  /** The slots that it has changed, for WAIT (written-slots.ts); undefined before it has, and on a node that is alone. */
+  written: WrittenSlots | undefined;
 };
 
 /** What a session begins with that differs between the doors: RESP, and HTTP (admin/command-runner.ts). */
@@ -113,6 +155,7 @@ type SessionStart = Pick<
   | 'localAddress'
   | 'fileDescriptor'
   | 'isUnixSocket'
+  | 'isEncrypted'
   | 'createdAtMs'
   | 'database'
   | 'protocol'
@@ -137,6 +180,10 @@ export function createSession(start: SessionStart): Session {
     watched: undefined,
     deferInside: undefined,
     tracking: undefined,
+    isReadOnly: false,
+    isPeer: false,
+    askedAt: NEVER,
+    slotWait: { command: NEVER, endsMs: 0 },
     isPostponed: false,
     isMonitor: false,
     lastCommand: 'NULL',
@@ -144,7 +191,15 @@ export function createSession(start: SessionStart): Session {
     bytesIn: 0,
     bytesOut: 0,
     closing: false,
+    isReplica: false,
+    onGone: undefined,
+    written: undefined,
   };
+}
+
+/** Whether the command that is looked at stands behind ASKING, or in a transaction that does. */
+export function isAsking({ askedAt, commandsProcessed, transaction }: Session): boolean {
+  return askedAt === commandsProcessed - 1 || transaction?.isAsking === true;
 }
 
 export function setGuard(session: Session, bit: number, isOn: boolean): void {

@@ -8,9 +8,18 @@
 import { Buffer } from 'node:buffer';
 import { parseSafeInteger } from '../base/decimal.ts';
 import { SLICE_KEYS, SLICED_KEYS_MIN, SLICED_TURN_MS } from '../config/limits.ts';
-import { createReplyWriter, type ReplyWriter, writeInteger, writeRaw } from '../resp/reply-writer.ts';
+import {
+  createReplyWriter,
+  type ReplyWriter,
+  writeError,
+  writeInteger,
+  writeRaw,
+} from '../resp/reply-writer.ts';
+import { isOwn } from '../routing/node-table.ts';
+import { slotOfKey } from '../routing/slot.ts';
 import { type Call, type Command, deferReply } from './call.ts';
 import { isError } from './error-replies.ts';
+import { isLeaseOver } from './fencing.ts';
 import { runManyKeys } from './many-keys.ts';
 import { tellKeyEvents } from './told-keys.ts';
 
@@ -18,6 +27,8 @@ import { tellKeyEvents } from './told-keys.ts';
 const SLICED: ReadonlySet<string> = new Set(['del', 'unlink', 'exists', 'touch']);
 
 const SLICE_REPLY_BYTES = 256;
+
+const GONE = 'TRYAGAIN Slots have moved meanwhile, and only some of the keys were removed';
 
 /** A reply of a slice is `:`, digits, and a line end. */
 const DIGITS_START = 1;
@@ -99,6 +110,11 @@ function runSlice(work: SlicedKeys): void {
   slice.spans.set(spans.subarray(2 * next, 2 * (next + keys)), 2);
   slice.count = 1 + keys;
   reply.length = 0;
+  if (isAnyGone(slice, command)) {
+    writeError(reply, GONE);
+    work.hasFailed = true;
+    return;
+  }
   const writesBefore = engine.changes.writes;
   runManyKeys(slice, command, 0);
   work.next += keys;
@@ -106,6 +122,16 @@ function runSlice(work: SlicedKeys): void {
   work.hasFailed = isError(reply, 0);
   if (!work.hasFailed) work.total += countOf(reply);
   if (engine.keyEvents.length !== 0) tellKeyEvents(engine, session, 0);
+}
+
+/** Whether another node owns a key that is to be removed: since an earlier turn its slot may have moved. */
+function isAnyGone({ engine, input, spans, count }: Call, { isWrite }: Command): boolean {
+  const { cluster } = engine;
+  if (cluster === undefined || !isWrite) return false;
+  for (let index = 1; index < count; index += 1) {
+    if (!isOwn(cluster.table.roles, slotOfKey(input, spans[2 * index], spans[2 * index + 1]))) return true;
+  }
+  return isLeaseOver(cluster);
 }
 
 function countOf({ bytes, length }: ReplyWriter): number {

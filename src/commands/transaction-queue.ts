@@ -22,7 +22,7 @@ import { OUT_OF_MEMORY } from './arguments.ts';
 import { type Call, type Command, shardOfKey } from './call.ts';
 import { isError } from './error-replies.ts';
 import { KEY_OVERHEAD_BYTES } from './many-keys.ts';
-import { GUARD_QUEUE, type Session, setGuard } from './session.ts';
+import { GUARD_QUEUE, isAsking, type Session, setGuard } from './session.ts';
 import { unwatchAll } from './watch.ts';
 
 export type Transaction = {
@@ -43,6 +43,10 @@ export type Transaction = {
   needsLoaded: boolean;
   /** Some command locks shards that its arguments do not name. */
   locksAll: boolean;
+  /** MULTI stood behind ASKING. */
+  isAsking: boolean;
+  /** EXEC is answered with where to go, or that nothing was done: that is all of its reply. */
+  isElsewhere: boolean;
 };
 
 const SPANS_START = 64;
@@ -60,7 +64,9 @@ const spares: Transaction[] = [];
 
 /** The client's next commands are queued. */
 export function beginTransaction(session: Session): void {
-  session.transaction = spares.pop() ?? createTransaction();
+  const transaction = spares.pop() ?? createTransaction();
+  transaction.isAsking = isAsking(session);
+  session.transaction = transaction;
   setGuard(session, GUARD_QUEUE, true);
 }
 
@@ -91,6 +97,7 @@ export function recycle(transaction: Transaction): void {
   transaction.deniesOom = false;
   transaction.needsLoaded = false;
   transaction.locksAll = false;
+  transaction.isElsewhere = false;
   spares.push(transaction);
 }
 
@@ -147,6 +154,11 @@ export function noteRefused(
   const { transaction } = session;
   if (transaction !== undefined) transaction.isDirty = true;
   if (command?.spec.name !== 'exec') return false;
+  if (transaction?.isElsewhere === true) {
+    dropTransaction(session);
+    unwatchAll(session);
+    return true;
+  }
   const reason = takeErrorText(reply, replyStart);
   dropTransaction(session);
   unwatchAll(session);
@@ -195,6 +207,8 @@ function createTransaction(): Transaction {
     deniesOom: false,
     needsLoaded: false,
     locksAll: false,
+    isAsking: false,
+    isElsewhere: false,
   };
 }
 

@@ -8,6 +8,8 @@ import { spanText } from '../base/bytes.ts';
 import { ShardBusyError } from '../base/errors.ts';
 import { WATCHED_BYTES_MAX, WATCHED_KEY_OVERHEAD_BYTES, WATCHES_SHOWN_MAX } from '../config/limits.ts';
 import { writeError, writeOk } from '../resp/reply-writer.ts';
+import { isOwn } from '../routing/node-table.ts';
+import { slotOfKey } from '../routing/slot.ts';
 import type { Shard } from '../shard/shard.ts';
 import { isUntouched, unwatchAbsent, type Watch, watchesAbsent, watchKey } from '../shard/watch.ts';
 import { type Call, shardOfKey } from './call.ts';
@@ -58,6 +60,15 @@ export function wantWatched({ watched }: Session): void {
 export function isAnyTouched({ watched }: Session, nowMs: number): boolean {
   if (watched === undefined) return false;
   for (const each of watched.byName.values()) if (isTouched(each, nowMs)) return true;
+  return false;
+}
+
+/** Whether the slot of a watched key is not this node's any more, or about not to be; `roles` by slot (routing/node-table.ts). */
+export function isWatchingElsewhere({ watched }: Session, roles: Uint8Array): boolean {
+  if (watched === undefined) return false;
+  for (const { key } of watched.byName.values()) {
+    if (!isOwn(roles, slotOfKey(key, 0, key.length))) return true;
+  }
   return false;
 }
 

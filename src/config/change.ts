@@ -8,7 +8,7 @@ import type { Change, Config } from './config.ts';
 import type { Directive, Parsed } from './directive.ts';
 import { parseDirectiveValue } from './directive-values.ts';
 import { directiveNames, findDirective } from './directives.ts';
-import { checkMaxmemoryAtRunTime } from './relations.ts';
+import { checkClusterLog, checkMaxmemoryAtRunTime } from './relations.ts';
 
 type Prepared = { readonly changes: Change[] } | { readonly error: string };
 
@@ -79,9 +79,15 @@ function immutability(config: Config, directive: Directive, clientIsLocal: boole
 
 function parseChange(config: Config, directive: Directive, text: string): Parsed {
   const parsed = parseDirectiveValue(directive, text, config.texts[directive.name]);
-  if ('problem' in parsed || directive.name !== 'maxmemory') return parsed;
-  const problem = checkMaxmemoryAtRunTime(Number(parsed.text), config.workers, config.maxmemoryReserved);
+  if ('problem' in parsed) return parsed;
+  const problem = relationProblem(config, directive.name, parsed.text);
   return problem === undefined ? parsed : { problem };
+}
+
+function relationProblem(config: Config, name: string, text: string): string | undefined {
+  if (name === 'appendonly') return checkClusterLog(config.clusterEnabled, text === 'yes');
+  if (name !== 'maxmemory') return undefined;
+  return checkMaxmemoryAtRunTime(Number(text), config.workers, config.maxmemoryReserved);
 }
 
 function namesLike(pattern: string): string[] {

@@ -37,6 +37,8 @@ export const LOCK_NAP_MS = 20;
 
 /** Entries that one slice of housekeeping removes under the lock: some 100 us. */
 export const HOUSEKEEPING_SLICE_ENTRIES = 256;
+/** How long a replica waits for the owner to say that a key has gone whose time has come. */
+export const REPLICA_EXPIRY_GRACE_MS = 30_000;
 
 /** Entries with hits that one eviction of `allkeys-s3fifo` puts back into the main queue, some 50 ns each, before it takes one all the same. */
 export const FIFO_STEPS_MAX = 32;

@@ -16,7 +16,7 @@ import {
 } from './directives.ts';
 import { helpText } from './help.ts';
 import { defaultClientsBytes, defaultMaxmemoryBytes, defaultWorkers, type Machine } from './machine.ts';
-import { checkAddresses, checkMaxmemoryAtStart } from './relations.ts';
+import { checkAddresses, checkClusterLog, checkMaxmemoryAtStart } from './relations.ts';
 import {
   configError,
   didYouMean,
@@ -67,7 +67,7 @@ function declaresUser({ name }: Setting): boolean {
   return name.toLowerCase() === 'user';
 }
 
-/** The last setting of a directive wins; `save` adds up within one source, and output limits always merge. */
+/** The last setting of a directive wins; `save` adds up, and output limits merge. */
 function assignSettings(settings: readonly Setting[], workingFolder: string): Map<string, Assigned> {
   const assigned = new Map<string, Assigned>();
   for (const setting of settings) {
@@ -78,7 +78,7 @@ function assignSettings(settings: readonly Setting[], workingFolder: string): Ma
     const earlier = assigned.get(directive.name);
     const parsed = parseDirectiveValue(directive, text, earlier?.text ?? previousText(directive));
     if ('problem' in parsed) throw badValue(directive, setting, text, parsed.problem);
-    assigned.set(directive.name, { text: merged(directive, parsed.text, setting, earlier), setting });
+    assigned.set(directive.name, { text: merged(directive, parsed.text, earlier), setting });
   }
   const folder = assigned.get('dir');
   if (folder !== undefined) folder.text = resolve(workingFolder, folder.text);
@@ -100,9 +100,9 @@ function settingText(directive: Directive, setting: Setting): string {
   return words.join(' ');
 }
 
-function merged(directive: Directive, text: string, setting: Setting, earlier: Assigned | undefined): string {
-  const addsUp = directive.type === 'save' && earlier?.setting.source === setting.source;
-  return addsUp && text !== '' ? `${earlier.text} ${text}`.trim() : text;
+function merged(directive: Directive, text: string, earlier: Assigned | undefined): string {
+  const addsUp = directive.type === 'save' && earlier !== undefined && text !== '';
+  return addsUp ? `${earlier.text} ${text}`.trim() : text;
 }
 
 function allDefaultTexts(
@@ -127,6 +127,7 @@ function checkRelations(config: Config, assigned: Map<string, Assigned>): void {
     ['maxmemory', checkMaxmemoryAtStart(config.maxmemory, config.workers)],
     ['bind', checkAddresses(config.bind)],
     ['http-bind', checkAddresses(config.httpBind)],
+    ['cluster-enabled', checkClusterLog(config.clusterEnabled, config.appendonly)],
   ];
   for (const [name, problem] of problems) {
     const setting = assigned.get(name)?.setting;

@@ -16,6 +16,11 @@ export function checkMaxmemoryAtRunTime(
   return checkMaxmemory(bytes, workers, reservedBytes, 'what was reserved at start');
 }
 
+/** What is wrong with a node of a cluster whose changes are not logged, or undefined: its replicas are fed from the log's records. */
+export function checkClusterLog(clusterEnabled: boolean, appendonly: boolean): string | undefined {
+  return clusterEnabled && !appendonly ? 'a node of a cluster needs `appendonly yes`' : undefined;
+}
+
 /** redis-server holds at most sixteen addresses. */
 export function checkAddresses(addresses: readonly string[]): string | undefined {
   return addresses.length > BIND_ADDRESSES_MAX ? 'Too many bind addresses specified.' : undefined;

@@ -4,9 +4,12 @@
  */
 import { StartError } from '../base/errors.ts';
 import { splitArguments } from './arguments.ts';
-import { DIRECTIVES, ENVIRONMENT_PREFIX, environmentName } from './directives.ts';
+import { DIRECTIVES, ENVIRONMENT_PREFIX, environmentName, findDirective } from './directives.ts';
 import { CONFIG_INCLUDE_DEPTH_MAX } from './limits.ts';
 import { nearestName } from './suggestion.ts';
+
+/** `--name=value`, whatever the value holds. */
+const NAME_AND_VALUE = /^--([^\s=]*)=(.*)$/s;
 
 /** sysexits.h: something is wrong with the configuration. */
 const EXIT_CODE_CONFIG = 78;
@@ -48,13 +51,17 @@ export function didYouMean(name: string, known: Iterable<string>): string {
 }
 
 /**
- * `[file] --name word word --name=word ...`: a flag takes all words up to the next one that begins with `--`. The
- * file is the first argument, or `--config file`.
+ * `[file] --name word word --name=word '--name word' ...`: a flag takes all words up to the next one that begins with `--`, and one that is
+ * a text whatever comes first. The file is the first argument, or `--config file`. As in redis-server a name may come without its dashes
+ * right behind the file.
  */
 export function readFlags(argv: readonly string[]): Flags {
   const flags: Flags = { settings: [], configPath: undefined, help: false, version: false };
   let at = 0;
   if (argv.length > 0 && !argv[0].startsWith('-')) flags.configPath = argv[at++];
+  if (at === 1 && at < argv.length && findDirective(argv[at]) !== undefined) {
+    at = readFlag(flags, argv[at], [], argv, at + 1);
+  }
   while (at < argv.length) {
     const flag = argv[at++];
     if (flag === '-h' || flag === '-v') {
@@ -63,12 +70,32 @@ export function readFlags(argv: readonly string[]): Flags {
     }
     if (!flag.startsWith('--'))
       throw configError(`argument ${JSON.stringify(flag)}`, 'is not a flag; see --help');
-    const equals = flag.indexOf('=');
-    const words = equals < 0 ? [] : [flag.slice(equals + 1)];
-    while (equals < 0 && at < argv.length && !argv[at].startsWith('--')) words.push(argv[at++]);
-    addFlag(flags, flag.slice(2, equals < 0 ? undefined : equals), words);
+    const [, name, value] = NAME_AND_VALUE.exec(flag) ?? [];
+    if (name !== undefined) {
+      addFlag(flags, name, [value]);
+      continue;
+    }
+    const words = splitArguments(flag.slice(2));
+    if (words === undefined) throw configError(`argument ${JSON.stringify(flag)}`, 'has unbalanced quotes');
+    at = readFlag(flags, words[0] ?? '', words.slice(1), argv, at);
   }
   return flags;
+}
+
+/** Adds a flag with the words that are its own, from `argv[at]` on if it has none yet; where the next flag begins. */
+function readFlag(
+  flags: Flags,
+  name: string,
+  words: string[],
+  argv: readonly string[],
+  start: number,
+): number {
+  let at = start;
+  const takesAny = words.length === 0 && findDirective(name)?.type === 'string';
+  if (takesAny && at < argv.length) words.push(argv[at++]);
+  while (at < argv.length && !argv[at].startsWith('--')) words.push(argv[at++]);
+  addFlag(flags, name, words);
+  return at;
 }
 
 function addFlag(flags: Flags, name: string, words: string[]): void {

@@ -49,7 +49,8 @@ function inspect(argv: readonly string[]): number | undefined {
   return inspectFile(createDiskStorage(), path, createTerminal().print, limit);
 }
 
-function createTerminal(): ToolTerminal {
+/** Standard output, and standard input for the answers. */
+export function createTerminal(): ToolTerminal {
   return {
     print: (line) => void process.stdout.write(`${line}\n`),
     confirm: async (question) => {

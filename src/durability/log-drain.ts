@@ -8,6 +8,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { LOG_BLOCK_BYTES_MAX } from '../config/limits.ts';
+import { keepRecords } from '../shard/backlog.ts';
 import {
   isJournalBroken,
   pendingBytes,
@@ -85,8 +86,13 @@ function takeChunk(writer: LogWriter, shard: Shard): boolean {
   const at = BLOCK_HEADER_BYTES + writer.payloadBytes;
   const end = at + CHUNK_HEADER_BYTES + bytes;
   if (end > writer.block.length && !growBlock(writer, at, end)) return false;
-  encodeChunkHeader(writer.block, at, shard.index, pendingRecords(shard), pendingFirstLsn(shard), bytes);
+  const records = pendingRecords(shard);
+  const firstLsn = pendingFirstLsn(shard);
+  encodeChunkHeader(writer.block, at, shard.index, records, firstLsn, bytes);
   takePending(shard, writer.block, at + CHUNK_HEADER_BYTES);
+  if (shard.backlog !== undefined && !isJournalBroken(shard)) {
+    keepRecords(shard.backlog, writer.block, at + CHUNK_HEADER_BYTES, bytes, firstLsn, records);
+  }
   writer.payloadBytes = end - BLOCK_HEADER_BYTES;
   writer.chunks += 1;
   return true;

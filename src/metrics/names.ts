@@ -46,7 +46,15 @@ export const CLIENTS_BLOCKED = 23;
 export const CLIENTS_BYTES = 24;
 export const CLIENT_INPUT_BYTES_MAX = 25;
 export const CLIENT_OUTPUT_BYTES_MAX = 26;
-const COUNTER_COUNT = 27;
+/** In a cluster: connections closed because their replies came behind the end of the lease; and reads of old values. */
+export const LEASE_CUTS = 27;
+export const READS_DEGRADED = 28;
+/** Commands, or parts of them, that were passed on to other nodes; those that came to nothing; links that were given up for want of an answer in time; circuits opened. */
+export const FORWARDS = 29;
+export const FORWARD_FAILURES = 30;
+export const LINK_TIMEOUTS = 31;
+export const CIRCUITS_OPENED = 32;
+const COUNTER_COUNT = 33;
 
 /** What is counted of command `id` lies in the words `COMMAND_CALLS + id` and so on, for ids below `COMMANDS_MAX`. */
 export const COMMANDS_MAX = 512;
@@ -288,6 +296,54 @@ export const COUNTER_METRICS = [
     type: 'gauge',
     unit: '',
     help: 'The most unread replies of one client, in bytes.',
+  },
+  {
+    index: LEASE_CUTS,
+    field: 'leaseCuts',
+    name: 'distcache_cluster_lease_cuts_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections closed because replies of writes were ready only when the lease of the node was over.',
+  },
+  {
+    index: READS_DEGRADED,
+    field: 'readsDegraded',
+    name: 'distcache_cluster_reads_degraded_total',
+    type: 'counter',
+    unit: '',
+    help: 'Reads answered from replicas here because the owner could not be reached.',
+  },
+  {
+    index: FORWARDS,
+    field: 'forwards',
+    name: 'distcache_cluster_forwards_total',
+    type: 'counter',
+    unit: '',
+    help: 'Commands, or parts of them, that were passed on to other nodes.',
+  },
+  {
+    index: FORWARD_FAILURES,
+    field: 'forwardFailures',
+    name: 'distcache_cluster_forward_failures_total',
+    type: 'counter',
+    unit: '',
+    help: 'Of these, those that came to nothing because the other node could not be reached or did not answer.',
+  },
+  {
+    index: LINK_TIMEOUTS,
+    field: 'linkTimeouts',
+    name: 'distcache_cluster_link_timeouts_total',
+    type: 'counter',
+    unit: '',
+    help: 'Connections to other nodes that were given up because no answer came in time.',
+  },
+  {
+    index: CIRCUITS_OPENED,
+    field: 'circuitsOpened',
+    name: 'distcache_cluster_circuits_opened_total',
+    type: 'counter',
+    unit: '',
+    help: 'How often a circuit breaker in front of another node has opened.',
   },
 ] as const satisfies readonly (Metric & { index: number; field: string })[];
 

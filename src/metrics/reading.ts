@@ -2,6 +2,7 @@
  * A reading: all numbers of the server at one moment, as one plain record that INFO, the Prometheus text and the status
  * page are written from, so that they never disagree. Owns nothing; any thread that has the counters takes one.
  */
+import type { ClusterReading } from './cluster-reading.ts';
 import { sumCounter } from './counters.ts';
 import { type ErrorReading, readErrors } from './error-counts.ts';
 import { type HistogramReading, readHistogram } from './histogram.ts';
@@ -126,6 +127,8 @@ export type Reading = {
   persistence: PersistenceReading;
   /** By stream. */
   log: LogReading;
+  /** Null on a node that is alone. */
+  cluster: ClusterReading | null;
 };
 
 /** Where the numbers come from; `counters` and `latencies` by thread, `commandNames` by command id. */
@@ -140,6 +143,7 @@ export type ReadingSources = {
   shards: readonly ShardReading[];
   persistence: PersistenceReading;
   log: LogReading;
+  cluster?: ClusterReading;
 };
 
 /**
@@ -161,10 +165,11 @@ export function takeReading(sources: ReadingSources): Reading {
     latencyNs: readHistogram(sumLatencies(latencies, COMMANDS_TOGETHER_HISTOGRAM)),
     errors: readErrors(counters),
     keyspace: sumShards(shards),
-    databases: sumDatabases(shards),
+    databases: ownDatabases(sumDatabases(shards), sources.cluster),
     shards,
     persistence: sources.persistence,
     log: sources.log,
+    cluster: sources.cluster ?? null,
   };
 }
 
@@ -226,6 +231,18 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
 /** Bytes of arenas for each used one; 1 where nothing is used. */
 export function fragmentationOf(arenaBytes: number, usedBytes: number): number {
   return usedBytes === 0 ? 1 : Math.max(1, arenaBytes / usedBytes);
+}
+
+/**
+ * In a cluster, database 0 is what is in the node's own slots. How many of those keys expire is known of all together: it is taken for
+ * as large a share as that of the own keys is.
+ */
+function ownDatabases(databases: DatabaseReading[], cluster: ClusterReading | undefined): DatabaseReading[] {
+  if (cluster === undefined) return databases;
+  return databases.map(({ keys, expiring }, number) => {
+    const own = number === 0 ? Math.min(keys, cluster.keys.own) : keys;
+    return { keys: own, expiring: keys === 0 ? 0 : Math.round((expiring * own) / keys) };
+  });
 }
 
 function sumDatabases(shards: readonly ShardReading[]): DatabaseReading[] {

@@ -36,6 +36,7 @@ import {
 } from '../resp/request-parser.ts';
 import { cut, flushOutput, noteOutput, scheduleTurnEnd } from './output.ts';
 import { placeWaiting, pullPushes } from './push.ts';
+import { mustAwaitChanges, mustAwaitPlaces } from './reply-places.ts';
 import type { Connection, Serving } from './serving.ts';
 
 /** Takes what was just read from the connection's socket. */
@@ -89,10 +90,12 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   let at = start;
   let requestStart = start;
   connection.isRunning = true;
+  connection.readBytes = end - start;
   beginRead(serving.engine, end - start);
   const startedMs = timing.lastMs;
   bounds.bulkBytesMax = serving.engine.config.protoMaxBulkLen;
   while (at < shareEnd && !isShareUsed && !session.closing && connection.suspensions === 0) {
+    if (connection.openPlaces > 0 && mustAwaitPlaces(connection)) break;
     const request = connection.request ?? serving.request;
     bounds.authenticated = session.authenticated;
     const next = parseRequest(request, bytes, at, end, bounds);
@@ -104,8 +107,14 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
     requestStart = at;
     at = next;
     if (request.count === 0) continue;
+    const { spans } = request;
+    if (connection.openPlaces > 0 && mustAwaitChanges(connection, bytes, spans[0], spans[1])) {
+      at = requestStart;
+      isCallWhole = false;
+      break;
+    }
     call.input = bytes;
-    call.spans = request.spans;
+    call.spans = spans;
     call.count = request.count;
     call.session = session;
     call.nowMs = currentMs(serving);
@@ -127,6 +136,7 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   }
   endRead(call, isCallWhole);
   connection.isRunning = false;
+  if (connection.suspensions === 0) connection.readBytes = 0;
   if (changes.writes !== writesBefore) connection.hasWritten = true;
   noteOutput(connection, outputStart, reply.length);
   if (session.closing) return end;
@@ -148,6 +158,7 @@ function yieldTurn(connection: Connection): void {
 /** Ends one of the reasons for which a connection's commands wait; after the last one they go on. */
 function proceed(connection: Connection): void {
   connection.suspensions -= 1;
+  if (connection.suspensions === 0) connection.readBytes = 0;
   if (connection.isDestroyed || connection.suspensions > 0) return;
   // Even if nothing is answered: the turn's clock has been read.
   scheduleTurnEnd(connection.serving);

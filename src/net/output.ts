@@ -7,13 +7,17 @@
  */
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
+import { isLeaseOver } from '../commands/fencing.ts';
+import type { Session } from '../commands/session.ts';
 import { endStretch } from '../commands/timing.ts';
 import { MONITOR_UNREAD_BYTES_MAX, QUEUED_WRITE_OVERHEAD_BYTES } from '../config/limits.ts';
 import { recordLatency, TURNS_HISTOGRAM } from '../metrics/latencies.ts';
-import { BYTES_OUT, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
+import { BYTES_OUT, LEASE_CUTS, LIMIT_CUTS, TURNS, WRITES } from '../metrics/names.ts';
 import { checkIfMuchKept } from './client-memory.ts';
 import { wakeClockwork } from './clockwork.ts';
+import { sayFarewell } from './farewell.ts';
 import { discardBuffer, lendBuffer, renewBuffer, returnBuffer } from './lent-buffers.ts';
+import { copyOutput, lineUp } from './line-up.ts';
 import { sealedBytesOf, writeAtOnce } from './raw-socket.ts';
 import type { Connection, Output, Serving, TurnLog } from './serving.ts';
 import { failedReplies, logChanges, TURN_FAILED, TURN_SAFE, TURN_WAITS, whenCommitted } from './turn-log.ts';
@@ -56,7 +60,7 @@ export function scheduleTurnEnd(serving: Serving): void {
  */
 function sendOutput(connection: Connection): void {
   const { serving, outputStart, outputEnd } = connection;
-  if (connection.pushes !== undefined) {
+  if (connection.pushes !== undefined || connection.lineUp !== undefined) {
     sendPieces(connection, takeOutput(connection));
     closeBehind(connection);
     return;
@@ -79,21 +83,28 @@ function takeOutput(connection: Connection): Output[] {
     // Of a command without a reply: what lies before it in the writer may be all others'.
     const at = Math.min(push.at, outputEnd);
     if (at > from) {
-      pieces.push({ bytes: bytes.subarray(from, at), isPush: false });
+      pieces.push({ bytes: bytes.subarray(from, at), isPush: false, place: undefined });
       from = at;
     }
-    pieces.push({ bytes: push.bytes, isPush: true });
+    pieces.push({ bytes: push.bytes, isPush: push.place === undefined, place: push.place });
   }
-  if (outputEnd > from) pieces.push({ bytes: bytes.subarray(from, outputEnd), isPush: false });
+  if (outputEnd > from)
+    pieces.push({ bytes: bytes.subarray(from, outputEnd), isPush: false, place: undefined });
   connection.outputStart = 0;
   connection.outputEnd = 0;
   connection.pushes = undefined;
   return pieces;
 }
 
-/** Writes pieces at once. One alone is no slice of the writer: it stays as it is. */
-function sendPieces(connection: Connection, pieces: readonly Output[]): void {
+/** Writes pieces at once, as far as none is missing. One alone is no slice of the writer: it stays as it is. */
+function sendPieces(connection: Connection, taken: readonly Output[]): void {
+  const isInLine = connection.lineUp !== undefined || taken.some(({ place }) => place !== undefined);
+  const pieces = isInLine ? lineUp(connection, taken) : taken;
   if (pieces.length === 0) return;
+  if (connection.owesWrites && hasOutlivedLease(connection.serving)) {
+    cutBehindLease(connection);
+    return;
+  }
   for (const { isPush, bytes } of pieces) if (isPush) connection.pushedBytes -= bytes.length;
   const bytes = pieces.length === 1 ? pieces[0].bytes : joinPieces(connection.serving, pieces);
   sendBytes(connection, bytes, false);
@@ -194,8 +205,11 @@ export function flushOutput(serving: Serving): void {
   for (const connection of dirty) {
     connection.isDirty = false;
     const isSafe = outcome === TURN_SAFE || !connection.hasWritten;
-    if (isSafe && connection.held === undefined) sendOutput(connection);
+    if (connection.hasWritten && hasOutlivedLease(serving)) cutBehindLease(connection);
+    else if (isSafe && connection.held === undefined) sendOutput(connection);
     else if (holdOutput(connection, outcome)) isAwaited = true;
+    const isBehind = connection.held !== undefined || connection.lineUp !== undefined;
+    connection.owesWrites = isBehind && (connection.owesWrites || connection.hasWritten);
     connection.hasWritten = false;
   }
   renewBuffer(serving);
@@ -214,8 +228,8 @@ export function flushOutput(serving: Serving): void {
 function holdOutput(connection: Connection, outcome: number): boolean {
   const { serving, hasWritten, held } = connection;
   const hasFailed = hasWritten && outcome === TURN_FAILED;
-  const keptOf = hasFailed ? failedReplies : copyReplies;
-  const kept = takeOutput(connection).map((output) => (output.isPush ? output : keptOf(serving, output)));
+  const keptOf = hasFailed ? failReplies : keepReplies;
+  const kept = takeOutput(connection).map((output) => keptOf(serving, output));
   const waits = hasWritten && outcome === TURN_WAITS;
   if (waits && serving.log !== undefined) connection.heldFor = serving.log.commits;
   if (held !== undefined) {
@@ -231,8 +245,13 @@ function holdOutput(connection: Connection, outcome: number): boolean {
   return waits;
 }
 
-function copyReplies(_serving: Serving, { bytes }: Output): Output {
-  return { bytes: Buffer.from(bytes), isPush: false };
+function keepReplies(_serving: Serving, output: Output): Output {
+  return output.isPush || output.place !== undefined ? output : copyOutput(output);
+}
+
+/** Errors in the place of replies to what could not be logged; what others reply is good. */
+function failReplies(serving: Serving, output: Output): Output {
+  return output.isPush || output.place !== undefined ? output : failedReplies(serving, output);
 }
 
 /** Those that were held in this flush go on together, once the log is where it must be for them. O(all that are held). */
@@ -261,7 +280,7 @@ export function failHeld(serving: Serving): void {
     const held = connection.held ?? [];
     sendHeld(
       connection,
-      held.map((output) => (output.isPush ? output : failedReplies(serving, output))),
+      held.map((output) => failReplies(serving, output)),
     );
   }
 }
@@ -279,16 +298,16 @@ function sendHeld(connection: Connection, pieces: readonly Output[]): void {
   serving.proceedLater(connection);
 }
 
-function closeBehind({ session, socket }: Connection): void {
-  if (session.closing) socket.destroySoon();
+function closeBehind(connection: Connection): void {
+  if (!connection.session.closing || connection.lineUp !== undefined) return;
+  sayFarewell(connection);
+  connection.socket.destroySoon();
 }
 
 /** Closes a connection whose replies are not read: at once over the hard limit, over the soft one after its time. */
 export function checkOutputLimit(connection: Connection, nowMs: number): void {
   const { serving, session } = connection;
-  const { normal, pubsub } = serving.engine.config.clientOutputBufferLimit;
-  const limit = session.subscriptions === undefined ? normal : pubsub;
-  const { hardBytes, softBytes, softSeconds } = limit;
+  const { hardBytes, softBytes, softSeconds } = limitOf(serving, session);
   const bytes = unreadBytes(connection);
   if ((hardBytes > 0 && bytes > hardBytes) || (session.isMonitor && bytes > MONITOR_UNREAD_BYTES_MAX)) {
     cut(connection, `${bytes} bytes of replies wait to be read, over client-output-buffer-limit`);
@@ -305,6 +324,29 @@ export function checkOutputLimit(connection: Connection, nowMs: number): void {
       `${bytes} bytes of replies have waited over ${softSeconds} s, over the soft client-output-buffer-limit`,
     );
   }
+}
+
+/** Whether this is a node of a cluster that another may have taken the slots from. */
+function hasOutlivedLease({ engine }: Serving): boolean {
+  return engine.cluster !== undefined && isLeaseOver(engine.cluster);
+}
+
+/** Replies to writes are not let go behind the lease's end: the client must not take for done what the next owner may not have. */
+function cutBehindLease(connection: Connection): void {
+  const { engine } = connection.serving;
+  takeOutput(connection);
+  engine.counters[LEASE_CUTS] += 1;
+  engine.log.warning(
+    `client ${connection.session.id} (${connection.session.address}) is closed: this node's lease was over before what it wrote was answered`,
+  );
+  connection.session.closing = true;
+  connection.socket.destroy();
+}
+
+function limitOf({ engine }: Serving, { subscriptions, isReplica }: Session) {
+  const { normal, pubsub, replica } = engine.config.clientOutputBufferLimit;
+  if (isReplica) return replica;
+  return subscriptions === undefined ? normal : pubsub;
 }
 
 /** Ends a connection that is over one of its limits, and says so. */

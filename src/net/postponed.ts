@@ -42,6 +42,7 @@ export function forgetPostponed(connection: Connection): void {
   session.isPostponed = false;
   const { postponed, engine } = serving;
   postponed.connections.delete(connection);
+  serving.slotWaits.connections.delete(connection);
   engine.counters[CLIENTS_BLOCKED] -= 1;
 }
 

@@ -44,6 +44,6 @@ export function pullPushes({ pushes }: Connection, end: number): void {
 
 function placePush(connection: Connection, bytes: Buffer, at: number): void {
   connection.pushes ??= [];
-  connection.pushes.push({ at, bytes });
+  connection.pushes.push({ at, bytes, place: undefined });
   noteDirty(connection);
 }

@@ -7,7 +7,7 @@ import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Call } from '../commands/call.ts';
 import type { Engine } from '../commands/engine.ts';
-import type { Session } from '../commands/session.ts';
+import type { ReplyPlace, Session } from '../commands/session.ts';
 import type { LogWriter } from '../durability/log-stream.ts';
 import type { ReplyWriter } from '../resp/reply-writer.ts';
 import type { Request, RequestBounds } from '../resp/request-parser.ts';
@@ -15,6 +15,7 @@ import type { Shard } from '../shard/shard.ts';
 import type { Clockwork } from './clockwork.ts';
 import type { LentBuffer, SpareOutput } from './lent-buffers.ts';
 import type { Postponed } from './postponed.ts';
+import type { SlotWaits } from './slot-waits.ts';
 
 /** A worker's side of the log. */
 export type TurnLog = {
@@ -70,15 +71,20 @@ export type Serving = {
   /** What writes this worker's changes to disk; undefined while nothing is logged. */
   log: TurnLog | undefined;
   readonly postponed: Postponed;
+  readonly slotWaits: SlotWaits;
   nextClientNumber: number;
   readonly timers: NodeJS.Timeout[];
 };
 
-/** Bytes on their way to a client: replies to its commands, or what is sent besides (push.ts). */
-export type Output = { readonly bytes: Buffer; readonly isPush: boolean };
+/** Bytes on their way to a client: replies to its commands, or what is sent besides (push.ts), or a reply that others make. */
+export type Output = {
+  readonly bytes: Buffer;
+  readonly isPush: boolean;
+  readonly place: ReplyPlace | undefined;
+};
 
-/** A push of this turn, and before which byte of the worker's writer it goes out. */
-type Push = { readonly bytes: Buffer; at: number };
+/** A push of this turn, or the place of a reply, and before which byte of the worker's writer it goes out. */
+type Push = { readonly bytes: Buffer; readonly place: ReplyPlace | undefined; at: number };
 
 export type Connection = {
   readonly serving: Serving;
@@ -93,6 +99,8 @@ export type Connection = {
   pending: Buffer | undefined;
   pendingStart: number;
   pendingEnd: number;
+  /** While its requests are executed, or one of them waits for its reply, the bytes that they were read as; else 0. */
+  readBytes: number;
   /** This turn's replies in the worker's writer. */
   outputStart: number;
   outputEnd: number;
@@ -101,6 +109,8 @@ export type Connection = {
   suspensions: number;
   /** Whether a command of this turn has changed something. */
   hasWritten: boolean;
+  /** Among its replies that are held or lined up are some of writes: they are not let go behind the end of the node's lease. */
+  owesWrites: boolean;
   /** Replies that wait for the log (turn-log.ts), in order, and what is pushed between them. */
   held: Output[] | undefined;
   /** The last commit that they wait for, by the count of `TurnLog.commits`. */
@@ -115,6 +125,16 @@ export type Connection = {
   waitingPushes: Buffer[] | undefined;
   /** Bytes that were pushed and are not sent yet, those among the held ones included. */
   pushedBytes: number;
+  /** What waits for replies that others make (reply-places.ts), in order, and what has come of these; and the bytes of both. */
+  lineUp: Output[] | undefined;
+  linedUpBytes: number;
+  /** Such replies that are not whole; and how the cluster and the client were when the latest was begun. */
+  openPlaces: number;
+  placesVersion: number;
+  placesProtocol: number;
+  /** Commands wait until there are fewer; until there are none. */
+  isCrowded: boolean;
+  isSettling: boolean;
   /** Nothing is read, because commands wait and there are enough of them. */
   isInputPaused: boolean;
   /** The client has closed its side: no more input. */

@@ -36,6 +36,10 @@ export function attachLog(serving: Serving, writer: LogWriter, servesWithout: ()
     drainTouched(serving);
     callWhenSynced(writer, done);
   };
+  serving.engine.whenLogged = (done) => {
+    drainTouched(serving);
+    commitLater(writer, done);
+  };
 }
 
 /** From now on nothing is written; replies that wait leave as they are. */
@@ -46,6 +50,7 @@ export function detachLog(serving: Serving, release: (connection: Connection) =>
   serving.log = undefined;
   serving.engine.drainLog = () => undefined;
   serving.engine.whenSynced = undefined;
+  serving.engine.whenLogged = undefined;
   for (const connection of held) release(connection);
 }
 
@@ -72,7 +77,7 @@ export function failedReplies(serving: Serving, { bytes }: Output): Output {
   const error = Buffer.from(`-MISCONF Errors writing to the AOF file: ${cause}\r\n`);
   const count = countReplies(bytes, 0, bytes.length);
   countErrors(serving.engine.counters, 'MISCONF', count);
-  return { bytes: Buffer.concat(new Array(count).fill(error)), isPush: false };
+  return { bytes: Buffer.concat(new Array(count).fill(error)), isPush: false, place: undefined };
 }
 
 /** Tells those who wait for changes of main how that ended. */
@@ -97,4 +102,5 @@ function drainTouched({ engine, log }: Serving): void {
   const { changes } = engine;
   if (!logTurn(log.writer, changes.touched, changes.count)) log.hasFailed = true;
   clearTouched(changes);
+  if (engine.onLogged !== undefined && log.writer.turnBlock !== 0) engine.onLogged();
 }

@@ -13,13 +13,10 @@ import { bindSession, isOpenToAll } from '../commands/acl-access.ts';
 import type { Engine } from '../commands/engine.ts';
 import '../commands/families.ts';
 import { endWatch, startWatch } from '../commands/latency-monitor.ts';
-import { endMonitoring } from '../commands/monitor.ts';
-import { endSubscriptions } from '../commands/pubsub.ts';
+import { endLostChannels } from '../commands/pubsub.ts';
 import { findByName } from '../commands/registry.ts';
 import { createSession, type Session, type SessionConnection } from '../commands/session.ts';
 import { tellKeyEvents } from '../commands/told-keys.ts';
-import { endTracking } from '../commands/tracking.ts';
-import { endTransaction } from '../commands/transactions.ts';
 import {
   CLIENT_MEMORY_CHECK_MS,
   CONNECTION_CHECK_MS,
@@ -34,11 +31,14 @@ import { GATE_LOADING, gateReasons } from '../resilience/gate.ts';
 import { isPausing } from '../resilience/pause.ts';
 import { createReplyWriter } from '../resp/reply-writer.ts';
 import { createRequest } from '../resp/request-parser.ts';
+import { ROLE_OWNER } from '../routing/node-table.ts';
+import { slotOfKey } from '../routing/slot.ts';
 import { keepHouse } from '../shard/housekeeping.ts';
 import { ownsShard } from '../shard/shares.ts';
 import { checkClientMemory } from './client-memory.ts';
 import { startClockwork, stopClockwork } from './clockwork.ts';
 import { deferOutput, proceedLater, receive, receiveEnd, requestBounds } from './connection.ts';
+import { sayFarewell } from './farewell.ts';
 import { checkOutputLimit, endDirectWrite, endTurn, scheduleTurnEnd, unreadBytes } from './output.ts';
 import { createPostponed, forgetPostponed, postponeConnection, servePauses, tickPause } from './postponed.ts';
 import { pushOutput } from './push.ts';
@@ -50,14 +50,16 @@ import {
   unsentBytesOf,
 } from './raw-socket.ts';
 import { rehearseWhenLoaded } from './rehearsing.ts';
+import { addToPlace, endPlace, openPlace } from './reply-places.ts';
 import type { Connection, Serving } from './serving.ts';
+import { awaitSlot, createSlotWaits } from './slot-waits.ts';
 import { noteHousekeeping } from './turn-log.ts';
 
 const MS_PER_SECOND = 1000;
 const NS_PER_MS = 1e6;
 
 /** Who has connected, as it is known at once. */
-type Peer = Pick<Session, 'address' | 'localAddress' | 'fileDescriptor' | 'isUnixSocket'>;
+type Peer = Pick<Session, 'address' | 'localAddress' | 'fileDescriptor' | 'isUnixSocket' | 'isEncrypted'>;
 
 /** Ids stay exact: 2^53 allows for a million generations of 256 workers. */
 const CLIENTS_PER_GENERATION = 2 ** 25;
@@ -107,6 +109,7 @@ export function startServing(engine: Engine, generation: number): Serving {
     proceedLater,
     log: undefined,
     postponed: createPostponed(),
+    slotWaits: createSlotWaits(),
     nextClientNumber: generation * CLIENTS_PER_GENERATION,
     timers: [],
   };
@@ -141,8 +144,8 @@ function serveSocket(
 ): void {
   const { engine } = serving;
   const socket = open((length, bytes) => receive(connection, length, bytes));
-  const peer = { address, localAddress, fileDescriptor: fileDescriptorOf(socket), isUnixSocket };
-  const connection = createConnection(serving, socket, peer, isEncrypted);
+  const peer = { address, localAddress, fileDescriptor: fileDescriptorOf(socket), isUnixSocket, isEncrypted };
+  const connection = createConnection(serving, socket, peer);
   serving.connections.set(connection.session.id, connection);
   engine.sessions.set(connection.session.id, connection.session);
   engine.counters[CONNECTIONS_ACCEPTED] += 1;
@@ -173,7 +176,7 @@ export function stopServing(serving: Serving): Promise<void> {
   return Promise.all(closing).then(() => undefined);
 }
 
-function createConnection(serving: Serving, socket: Socket, peer: Peer, isEncrypted: boolean): Connection {
+function createConnection(serving: Serving, socket: Socket, peer: Peer): Connection {
   const session = startSession(serving, peer, {
     defer: () => deferOutput(connection),
     closeAfterReply: () => {
@@ -183,28 +186,36 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer, isEncryp
       session.closing = true;
       socket.destroy();
     },
-    queryBufferBytes: () => connection.pendingEnd - connection.pendingStart,
+    queryBufferBytes: () => Math.max(connection.readBytes, connection.pendingEnd - connection.pendingStart),
     queryBufferFreeBytes: () => (connection.pending?.length ?? 0) - connection.pendingEnd,
-    outputBytes: () => unreadBytes(connection),
+    outputBytes: () => unreadBytes(connection) + connection.linedUpBytes,
     push: (bytes) => pushOutput(connection, bytes, false),
     pushBehind: (bytes) => pushOutput(connection, bytes, true),
     postpone: () => postponeConnection(connection),
+    awaitSlot: () => awaitSlot(connection),
+    places: {
+      open: () => openPlace(connection),
+      add: (place, bytes) => addToPlace(connection, place, bytes),
+      end: (place) => endPlace(connection, place),
+    },
   });
   const connection: Connection = {
     serving,
     socket,
-    isEncrypted,
+    isEncrypted: peer.isEncrypted,
     session,
     bounds: requestBounds(serving.engine.config.protoMaxBulkLen, session.authenticated),
     request: undefined,
     pending: undefined,
     pendingStart: 0,
     pendingEnd: 0,
+    readBytes: 0,
     outputStart: 0,
     outputEnd: 0,
     isDirty: false,
     suspensions: 0,
     hasWritten: false,
+    owesWrites: false,
     held: undefined,
     heldFor: 0,
     isRunning: false,
@@ -213,6 +224,13 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer, isEncryp
     pushes: undefined,
     waitingPushes: undefined,
     pushedBytes: 0,
+    lineUp: undefined,
+    linedUpBytes: 0,
+    openPlaces: 0,
+    placesVersion: 0,
+    placesProtocol: 0,
+    isCrowded: false,
+    isSettling: false,
     isInputPaused: false,
     inputEnded: false,
     isDestroyed: false,
@@ -260,13 +278,10 @@ function forget(connection: Connection): void {
   connection.isDestroyed = true;
   forgetPostponed(connection);
   connection.pending = undefined;
-  session.closing = true;
-  endMonitoring(serving.engine, session);
-  endTracking(serving.engine, session);
-  endTransaction(session);
-  endSubscriptions(serving.engine, session);
+  connection.lineUp = undefined;
+  sayFarewell(connection);
+  session.onGone?.();
   serving.connections.delete(session.id);
-  serving.engine.sessions.delete(session.id);
   serving.engine.counters[CONNECTIONS_CLOSED] += 1;
   serving.engine.counters[CONNECTIONS_OPEN] = serving.connections.size;
 }
@@ -340,7 +355,8 @@ function checkConnections(serving: Serving): void {
       config.timeout === 0 ||
       connection.session.isMonitor ||
       connection.session.subscriptions !== undefined ||
-      connection.suspensions > 0;
+      connection.suspensions > 0 ||
+      connection.openPlaces > 0;
     if (!mayIdle && idleMs > config.timeout * MS_PER_SECOND) {
       counters[LIMIT_CUTS] += 1;
       connection.socket.destroy();
@@ -348,6 +364,18 @@ function checkConnections(serving: Serving): void {
     else connection.overSoftLimitSinceMs = 0;
   }
   checkClientMemory(serving);
+  checkShardChannels(serving);
+}
+
+/** In a cluster: who listens to a channel whose slot has moved is to listen at its new owner. */
+function checkShardChannels({ engine }: Serving): void {
+  const { cluster } = engine;
+  if (cluster === undefined) return;
+  const { roles } = cluster.table;
+  endLostChannels(engine, (name) => {
+    const bytes = Buffer.from(name, 'latin1');
+    return (roles[slotOfKey(bytes, 0, bytes.length)] & ROLE_OWNER) === 0;
+  });
 }
 
 /** A client that still reads a long reply is not idle. */

@@ -97,6 +97,20 @@ export function allow(breaker: CircuitBreaker, nowMs: number): number {
   return (word & STATE_MASK) === CLOSED ? ADMITTED : takeProbe(breaker, word, nowMs);
 }
 
+/** Whether `allow` would admit a call; takes no probe. */
+export function admits({ words, at, settings }: CircuitBreaker, nowMs: number): boolean {
+  const word = Atomics.load(words, at + WORD);
+  const isClosed = (word & STATE_MASK) === CLOSED;
+  return isClosed || probesOf(word) > 0 || delayLeftMs(words, at, settings, word, nowMs) <= 0;
+}
+
+/** In how many milliseconds an open breaker lets the next probe through; 0 where calls are admitted. */
+export function retryInMs(breaker: CircuitBreaker, nowMs: number): number {
+  const { words, at, settings } = breaker;
+  if (admits(breaker, nowMs)) return 0;
+  return Math.max(0, delayLeftMs(words, at, settings, Atomics.load(words, at + WORD), nowMs));
+}
+
 /** Tells a success. True when it closed the breaker, half-open until then. */
 export function recordSuccess({ words, at }: CircuitBreaker): boolean {
   const word = Atomics.load(words, at + WORD);
@@ -123,6 +137,16 @@ export function recordFailure(breaker: CircuitBreaker, nowMs: number): boolean {
   return replaceWord(words, at, word, OPEN, 0, 0);
 }
 
+/** Tells that calls succeed, as somebody has found who asked without being admitted. True when that closed it. */
+export function closeCircuit({ words, at }: CircuitBreaker): boolean {
+  for (;;) {
+    const word = Atomics.load(words, at + WORD);
+    if ((word & STATE_MASK) === CLOSED) return false;
+    Atomics.store(words, at + FAILURES, 0);
+    if (replaceWord(words, at, word, CLOSED, 0, 0)) return true;
+  }
+}
+
 /** `closed`, `open` or `half-open`, for logs and metrics. An open one whose delay is over stays so until somebody asks. */
 export function stateName({ words, at }: CircuitBreaker): (typeof STATE_NAMES)[number] {
   return STATE_NAMES[Atomics.load(words, at + WORD) & STATE_MASK];
@@ -132,14 +156,12 @@ function takeProbe({ words, at, settings }: CircuitBreaker, seen: number, nowMs:
   for (let word = seen; ; word = Atomics.load(words, at + WORD)) {
     if ((word & STATE_MASK) === CLOSED) return ADMITTED;
     const openings = openingsOf(word);
-    const probes = (word >>> PROBES_SHIFT) & PROBES_MASK;
+    const probes = probesOf(word);
     if (probes > 0) {
       if (replaceWord(words, at, word, HALF_OPEN, probes - 1, openings)) return PROBE;
       continue;
     }
-    const sinceMs =
-      Atomics.load(words, at + SINCE_SECONDS) * MS_PER_SECOND + Atomics.load(words, at + SINCE_MS);
-    if (nowMs - sinceMs < Math.min(settings.resetMs * 2 ** openings, settings.resetMsMax)) return REFUSED;
+    if (delayLeftMs(words, at, settings, word, nowMs) > 0) return REFUSED;
     setSince(words, at, nowMs);
     if (replaceWord(words, at, word, HALF_OPEN, settings.probesMax - 1, openings)) return PROBE;
   }
@@ -157,6 +179,23 @@ function replaceWord(
   const next =
     state | (probes << PROBES_SHIFT) | (openings << OPENINGS_SHIFT) | (generation << GENERATION_SHIFT);
   return Atomics.compareExchange(words, at + WORD, word, next) === word;
+}
+
+/** How much is left of the delay after which it gives out probes. */
+function delayLeftMs(
+  words: Int32Array,
+  at: number,
+  settings: BreakerSettings,
+  word: number,
+  nowMs: number,
+): number {
+  const sinceMs =
+    Atomics.load(words, at + SINCE_SECONDS) * MS_PER_SECOND + Atomics.load(words, at + SINCE_MS);
+  return Math.min(settings.resetMs * 2 ** openingsOf(word), settings.resetMsMax) - (nowMs - sinceMs);
+}
+
+function probesOf(word: number): number {
+  return (word >>> PROBES_SHIFT) & PROBES_MASK;
 }
 
 function openingsOf(word: number): number {

@@ -39,6 +39,7 @@ import {
 import { ALL_S3FIFO } from './policy.ts';
 import { newerThan, olderThan } from './recency.ts';
 import type { Shard } from './shard.ts';
+import { checkSlotKeys } from './slot-keys.ts';
 import { groupCount, groupSize, hashOfEntry, indexCells, isInTable, refAt, tableBase } from './table.ts';
 
 /** What is wrong with the shard, or nothing. */
@@ -51,7 +52,8 @@ export function checkShard(shard: Shard): string | undefined {
     checkEntries(shard) ??
     checkRecency(shard) ??
     checkGhosts(shard) ??
-    checkDeadlines(shard)
+    checkDeadlines(shard) ??
+    checkSlotKeys(shard)
   );
 }
 

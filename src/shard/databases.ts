@@ -24,6 +24,7 @@ import {
 } from './layout.ts';
 import { removeEntry } from './lifecycle.ts';
 import type { Shard } from './shard.ts';
+import { recountSlotKeys } from './slot-keys.ts';
 import { groupCount, groupSize, refAt, tableBase } from './table.ts';
 
 /** Entries removed at a time while a flush waits for a table to become free. */
@@ -63,11 +64,12 @@ export function flushDatabase(shard: Shard, database: number): void {
   control[KEYS_DOOMED] += keys;
   control[SNAPSHOT_VOID] += 1;
   shard.numbers[FLUSHES_OF_DATABASES + database] += 1;
+  if (database === 0) shard.slotKeys?.fill(0);
   appendFlush(shard, database);
   control[CHANGING] -= 1;
 }
 
-/** Exchanges two databases. O(1). Of two empty ones, or of one with itself, it is no change. */
+/** Exchanges two databases. O(1), but O(keys) for database 0 of a node of a cluster, where it is refused. Of two empty ones, or of one with itself, it is no change. */
 export function swapDatabases(shard: Shard, one: number, other: number): void {
   const { control, numbers } = shard;
   if (one === other || (keyCount(shard, one) === 0 && keyCount(shard, other) === 0)) return;
@@ -78,6 +80,7 @@ export function swapDatabases(shard: Shard, one: number, other: number): void {
   control[SNAPSHOT_VOID] += 1;
   numbers[SWAPS_OF_DATABASES + one] += 1;
   numbers[SWAPS_OF_DATABASES + other] += 1;
+  if (one === 0 || other === 0) recountSlotKeys(shard);
   appendSwap(shard, one, other);
   control[CHANGING] -= 1;
 }

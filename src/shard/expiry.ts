@@ -14,6 +14,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { REPLICA_EXPIRY_GRACE_MS } from '../config/limits.ts';
 import { expiresAt } from './entry.ts';
 import {
   CELL_BYTES,
@@ -79,6 +80,16 @@ export function unscheduleRun(shard: Shard, first: number, last: number, count: 
   if (previous >= 0) words[previous * WORDS_PER_CELL + WHEEL_NEXT] = next;
   else shard.control[WHEEL_HEADS + ~previous] = next;
   shard.control[EXPIRING_LIVE] -= count;
+}
+
+/**
+ * Has a due entry come up again at `atMs`, REPLICA_EXPIRY_GRACE_MS after its deadline at the latest, which stays as it is. It may come up
+ * once more in between for each level that it is handed down. O(1).
+ */
+export function postponeDue(shard: Shard, ref: number, atMs: number): void {
+  unscheduleEntry(shard, ref);
+  shard.control[EXPIRING_LIVE] += 1;
+  placeEntry(shard, ref, atMs);
 }
 
 /** Mends the links to an entry that has moved to `to`. Its own words were copied. */
@@ -249,13 +260,14 @@ function levelToHandDown(shard: Shard, ahead: number): number {
   return NONE;
 }
 
-/** Whether the wheel comes to a bucket only after a deadline in it. Level 0 holds what was late when it came, too. */
+/** Whether the wheel comes to a bucket only after a deadline in it, or its grace. Level 0 holds what was late when it came, too. */
 function comesUpLate(shard: Shard, index: number, deadlineMs: number): boolean {
   const level = Math.floor(index / WHEEL_BUCKETS);
   if (level === 0) return false;
   const position = shard.numbers[WHEEL_POSITIONS + level];
   const bucket = position + ((index - (position % WHEEL_BUCKETS) + WHEEL_BUCKETS) % WHEEL_BUCKETS);
-  return bucket * WIDTHS_MS[level] > deadlineMs;
+  const graceMs = shard.roles === undefined ? 0 : REPLICA_EXPIRY_GRACE_MS;
+  return bucket * WIDTHS_MS[level] > deadlineMs + graceMs;
 }
 
 function handDownBucket(shard: Shard, level: number, budget: number): number {

@@ -16,6 +16,7 @@
 import { Buffer } from 'node:buffer';
 import { JOURNAL_MARGIN_BYTES, JOURNAL_SOFT_BYTES } from '../config/limits.ts';
 import { BLOCK_CELLS_MAX } from './arena.ts';
+import { voidBacklog } from './backlog.ts';
 import { CELL_BYTES, JOURNAL_BROKEN, JOURNAL_OFF, JOURNAL_ON, JOURNALING, LSN } from './layout.ts';
 import { createRecordView, decodeRecord, recordBytes } from './record.ts';
 import type { Shard } from './shard.ts';
@@ -62,6 +63,7 @@ export function isJournaling(shard: Shard): boolean {
 export function startJournaling(shard: Shard): void {
   emptyJournal(shard);
   shard.journal.numbers[FIRST] = shard.numbers[LSN] + 1;
+  if (shard.backlog !== undefined) voidBacklog(shard.backlog, shard.numbers[LSN] + 1);
   shard.control[JOURNALING] = JOURNAL_ON;
 }
 

@@ -60,6 +60,7 @@ import { admitEntry, adoptEntry, touchEntry } from './recency.ts';
 import { RECORD_RAW } from './record.ts';
 import { sampleFromTable } from './sampling.ts';
 import type { Shard } from './shard.ts';
+import { countSlotKey, isForeign } from './slot-keys.ts';
 import { findInTable, hashOf, insertInTable, replaceInTable, tableBase, visitGroup } from './table.ts';
 
 /** Draws of RANDOMKEY that may meet an expired entry before one is given up on, as in redis-server's db.c. */
@@ -87,7 +88,7 @@ export function findEntry(
   return NONE;
 }
 
-/** As `findEntry`, for those who only read: while clients are paused, an expired one stays where it is. */
+/** As `findEntry`, for those who only read: while clients are paused, an expired one stays where it is, and so does another node's. */
 export function findForReading(
   shard: Shard,
   database: number,
@@ -99,7 +100,7 @@ export function findForReading(
   const hash = hashOf(shard, key, start, end);
   const ref = findInTable(shard, tableFor(shard, database), hash, key, start, end);
   if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
-  if (!shard.isPaused()) expireEntry(shard, ref, hash);
+  if (!shard.isPaused() && !isForeign(shard, ref)) expireEntry(shard, ref, hash);
   return NONE;
 }
 
@@ -403,6 +404,7 @@ function createString(
     return NONE;
   }
   control[KEYS_LIVE] += 1;
+  countSlotKey(shard, table, ref);
   // Its record is the next one.
   if (control[WATCHED_ABSENT] !== 0)
     notePresence(shard, databaseOfTable(shard, table), hash, numbers[LSN] + 1);

@@ -37,6 +37,7 @@ import {
 } from './layout.ts';
 import { forgetRecency, relinkEntry, relistEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
+import { uncountSlotKey } from './slot-keys.ts';
 import { clearTable, hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
 
 /** Odd, so that no two databases have the same place for one hash. */
@@ -58,6 +59,7 @@ export function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const database = databaseOfTable(shard, table);
   const lsn = appendDelete(shard, database, ref);
   if (control[WATCHED_ABSENT] !== 0) notePresence(shard, database, hash, lsn);
+  uncountSlotKey(shard, table, ref);
   removeFromTable(shard, table, hash, ref);
   detachEntry(shard, ref);
   control[KEYS_LIVE] -= 1;

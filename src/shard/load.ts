@@ -45,6 +45,7 @@ import { detachEntry } from './lifecycle.ts';
 import { ALL_LRU, isLfu } from './policy.ts';
 import { adoptEntry, idleSeconds, oldestOf, secondsSince, translateClock } from './recency.ts';
 import type { Shard } from './shard.ts';
+import { countSlotKey, uncountSlotKey } from './slot-keys.ts';
 import {
   findInTable,
   groupAt,
@@ -177,6 +178,7 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
   const known = findInTable(shard, table, hash, bytes, keyStart, keyEnd);
   if (known !== NONE) {
     if (lsnOf(entries, known) >= imageLsn(words, at)) return IMAGE_KNOWN;
+    uncountSlotKey(shard, table, known);
     removeFromTable(shard, table, hash, known);
     detachEntry(shard, known);
     control[KEYS_LIVE] -= 1;
@@ -202,6 +204,7 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
     return IMAGE_NO_ROOM;
   }
   control[KEYS_LIVE] += 1;
+  countSlotKey(shard, table, ref);
   adoptEntry(shard, ref);
   if (expiresAt(entries, ref) !== 0) {
     scheduleEntry(shard, ref);
@@ -336,6 +339,9 @@ function fillGroup(
   for (let i = from; i < end; i += 1) pushPlace(words, group, tagFor(pairs[2 * i], level), pairs[2 * i + 1]);
   control[tableBase(table) + TABLE_KEYS] += end - from;
   control[KEYS_LIVE] += end - from;
+  if (shard.slotKeys !== undefined) {
+    for (let i = from; i < end; i += 1) countSlotKey(shard, table, pairs[2 * i + 1]);
+  }
   return true;
 }
 

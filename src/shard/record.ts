@@ -111,6 +111,17 @@ export function decodeRecord(bytes: Buffer, at: number, end: number, view: Recor
   return next <= end && isSane(view) ? next : -1;
 }
 
+/** The bytes of the record at `at`, by its header, of which nothing is checked. */
+export function recordSpan(bytes: Buffer, at: number): number {
+  const what = bytes.readUInt32LE(at + RECORD_WHAT * WORD_BYTES);
+  const keyBytes = bytes.readUInt32LE(at + RECORD_KEY_BYTES * WORD_BYTES);
+  const valueBytes = bytes.readUInt32LE(at + RECORD_VALUE_BYTES * WORD_BYTES);
+  const hasDeadline = ((what >>> RECORD_FLAGS_SHIFT) & RECORD_EXPIRES) !== 0;
+  const hasLength = (what & BYTE_MASK) === EFFECT_SPLICE;
+  const numbers = (hasDeadline ? 1 : 0) + (hasLength ? 1 : 0);
+  return recordBytes(RECORD_HEADER_BYTES + numbers * RECORD_NUMBER_BYTES + keyBytes + valueBytes);
+}
+
 /** The size of a record whose parts have `bytes` together: the next multiple of 8. */
 export function recordBytes(bytes: number): number {
   const over = bytes & ALIGNMENT_MASK;

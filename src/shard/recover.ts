@@ -44,6 +44,7 @@ import {
 import { releaseShard, seizeShard } from './lock.ts';
 import { adoptEntry } from './recency.ts';
 import { formatIndex, formatShard, type Shard } from './shard.ts';
+import { recountSlotKeys } from './slot-keys.ts';
 import { clearTable, findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
 
 /** Frees the locks that a dead thread held, after checking and if need be rebuilding their shards. Says what it did. */
@@ -116,6 +117,7 @@ function rebuildShard(shard: Shard, nowMs: number): number {
     if (!relinkWhole(shard, ref)) dropped += 1;
   }
   mendTables(shard);
+  recountSlotKeys(shard);
   return dropped;
 }
 

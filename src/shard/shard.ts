@@ -6,7 +6,9 @@
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
+import { SLOT_COUNT } from '../routing/slot.ts';
 import { type Arena, arenaBytesFor, formatArena, openArena } from './arena.ts';
+import { type Backlog, createBacklogBuffer, openBacklog } from './backlog.ts';
 import { startWheel } from './expiry.ts';
 import { ghostBytesFor } from './ghosts.ts';
 import { type Journal, journalBytesFor, openJournal } from './journal.ts';
@@ -55,6 +57,10 @@ export type ShardBuffers = {
   readonly groups: SharedArrayBuffer;
   readonly journal: SharedArrayBuffer;
   readonly ghosts: SharedArrayBuffer;
+  /** Keys per slot (slot-keys.ts); undefined on a node that is alone. */
+  readonly slotKeys: SharedArrayBuffer | undefined;
+  /** The latest records, for replicas (backlog.ts); undefined on a node that is alone. */
+  readonly backlog: SharedArrayBuffer | undefined;
 };
 
 /** One thread's views of one shard. */
@@ -68,6 +74,12 @@ export type Shard = {
   readonly groups: Arena;
   readonly journal: Journal;
   readonly ghosts: Int32Array;
+  /** By slot: keys of this shard in database 0; undefined on a node that is alone. */
+  readonly slotKeys: Uint32Array | undefined;
+  /** What replicas of its slots have not got yet; undefined on a node that is alone. */
+  readonly backlog: Backlog | undefined;
+  /** By slot: what it is to this node (routing/node-table.ts), to be read only; undefined on a node that is alone, and for loading. */
+  roles: Uint8Array | undefined;
   /** The thread's own record of what happens to keys: one for all its shards, where somebody may want to know. */
   readonly keyEvents: KeyEvents;
   /** What this thread was held up by; all its shards share one. */
@@ -98,6 +110,10 @@ export type ShardOptions = {
   /** Where the shard's draws begin; not 0. */
   readonly seed: number;
   readonly nowMs: number;
+  /** Whether its keys are counted by slots, as a node of a cluster needs it. */
+  readonly countsSlots?: boolean;
+  /** The size of its backlog; none on a node that is alone. */
+  readonly backlogBytes?: number;
 };
 
 /** A flush hands a database a fresh table while the old one drains: each database may have one of each. */
@@ -125,6 +141,10 @@ export function createShardBuffers(options: ShardOptions): ShardBuffers {
     groups: new SharedArrayBuffer(groupsBytes),
     journal: new SharedArrayBuffer(journalBytesFor(options.capacityBytes)),
     ghosts: new SharedArrayBuffer(ghostBytesFor(keysMax)),
+    slotKeys: options.countsSlots
+      ? new SharedArrayBuffer(SLOT_COUNT * Uint32Array.BYTES_PER_ELEMENT)
+      : undefined,
+    backlog: options.backlogBytes === undefined ? undefined : createBacklogBuffer(options.backlogBytes),
   };
   const control = new Int32Array(buffers.control);
   control[DATABASES] = options.databases;
@@ -160,6 +180,9 @@ export function openShard(
     groups: openArena(buffers.groups),
     journal: openJournal(buffers.journal),
     ghosts: new Int32Array(buffers.ghosts),
+    slotKeys: buffers.slotKeys === undefined ? undefined : new Uint32Array(buffers.slotKeys),
+    backlog: buffers.backlog === undefined ? undefined : openBacklog(buffers.backlog),
+    roles: undefined,
     keyEvents,
     delays: { sinceMs: 0 },
     isPaused: () => false,
@@ -199,6 +222,7 @@ export function formatIndex(shard: Shard, nowMs: number): void {
   control[MIGRATION_CURSOR] = NONE;
   control[COMPACTION_HAND] = NONE;
   control[EXPIRING_LIVE] = 0;
+  shard.slotKeys?.fill(0);
   formatRecency(shard);
   startWheel(shard, nowMs);
 }

@@ -53,6 +53,12 @@ export type ProcessBoot = {
   readonly trackingFilter: SharedArrayBuffer;
   /** How loading, snapshots and log stand (metrics/persistence.ts). */
   readonly persistence: SharedArrayBuffer;
+  /** The cluster's topology as this node has it (routing/node-table.ts); undefined on a node that is alone. */
+  readonly nodeTable: SharedArrayBuffer | undefined;
+  /** How far other nodes are with this one's changes (routing/replication-board.ts); likewise. */
+  readonly replication: SharedArrayBuffer | undefined;
+  /** How other nodes have been lately (resilience/peer-board.ts); of no use on a node that is alone. */
+  readonly peerBoard: SharedArrayBuffer;
   /** As it is when the worker starts: a replacement gets what CONFIG SET has made of it. */
   readonly config: Config;
   /** Likewise: by name, as they are when the worker starts. */

@@ -32,6 +32,8 @@ export function createShards(
       hashKey: [seed(), seed()],
       seed: seed(),
       nowMs: clock.wallMs(),
+      countsSlots: config.clusterEnabled,
+      backlogBytes: config.clusterEnabled ? shareOf(config.replBacklogSize, shards, index) : undefined,
     });
     formatShard(openShard(buffers, index, MAIN_THREAD_ID, clock), clock.wallMs());
     return buffers;

@@ -2,10 +2,11 @@
  * This thread's Engine (commands/engine.ts): the shared memory of the process mapped here, and the bus and the log in the
  * form in which commands know them.
  */
-import type { Clock } from '../base/clock.ts';
+import { type Clock, sharedMs } from '../base/clock.ts';
 import { ShardBusyError } from '../base/errors.ts';
 import { createAclAccess } from '../commands/acl-access.ts';
 import { createChanges } from '../commands/changes.ts';
+import { type ClusterView, createClusterView } from '../commands/cluster-view.ts';
 import type { Engine, EngineBus, EngineLog } from '../commands/engine.ts';
 import { createSampling } from '../commands/key-sampling.ts';
 import { createMonitoring } from '../commands/monitoring.ts';
@@ -19,6 +20,8 @@ import { openCounters, openLatencies } from '../metrics/counters.ts';
 import { createSlowLog } from '../metrics/slow-log.ts';
 import { openTrackingFilter } from '../metrics/tracking-filter.ts';
 import { isPaused } from '../resilience/pause.ts';
+import { openPeerBoard } from '../resilience/peer-board.ts';
+import { openReplicationBoard } from '../routing/replication-board.ts';
 import { createKeyEvents } from '../shard/key-events.ts';
 import { openShard } from '../shard/shard.ts';
 import { MAIN_THREAD_ID, type ProcessBoot, sectionOfThread, threadIdOfWorker } from './boot.ts';
@@ -39,11 +42,13 @@ export function createEngine(
     openShard(buffers, index, threadId, clock, keyEvents),
   );
   const isMain = workerIndex < 0;
+  const cluster = clusterViewOf(boot);
   const timing = createTiming(openLatencies(boot.counters, sectionOfThread(threadId)), clock.monotonicMs);
   const gate = new Int32Array(boot.gate);
   for (const shard of shards) {
     shard.delays = timing.delays;
     shard.isPaused = () => isPaused(gate, clock.wallMs());
+    shard.roles = cluster?.table.roles;
   }
   if (isMain) for (const shard of shards) shard.lockWaitMs = MAIN_LOCK_WAIT_MS;
   return {
@@ -64,6 +69,7 @@ export function createEngine(
     runId: boot.runId,
     access: createAclAccess(boot.users),
     sessions: new Map(),
+    cluster,
     gate,
     monitoring: createMonitoring(),
     sampling: createSampling(boot.accesses, sectionOfThread(threadId), clock.wallMs()),
@@ -75,6 +81,7 @@ export function createEngine(
     pubsub: createPubSub(),
     changes: createChanges(shards),
     drainLog: () => undefined,
+    onLogged: undefined,
     slowLog: createSlowLog(boot.slowLogIds),
     latencyEvents: new Map(),
     persistence: new Float64Array(boot.persistence),
@@ -83,9 +90,19 @@ export function createEngine(
       if (workerIndex >= 0) resetLogTotals(logBoard, workerIndex);
     },
     whenSynced: undefined,
+    whenLogged: undefined,
     activeExpiry: true,
     later: (callback) => void setImmediate(isMain ? runPatiently : runNow, callback),
   };
+}
+
+function clusterViewOf(boot: ProcessBoot): ClusterView | undefined {
+  const { nodeTable, replication, shardBuffers, peerBoard, config } = boot;
+  if (nodeTable === undefined) return undefined;
+  const board = replication && openReplicationBoard(replication, shardBuffers.length);
+  const view = createClusterView(nodeTable, sharedMs, board);
+  view.peers = openPeerBoard(peerBoard, config);
+  return view;
 }
 
 function runNow(callback: () => void): void {

@@ -3,9 +3,11 @@ import { Buffer } from 'node:buffer';
 import { afterEach, describe, expect, test } from 'vitest';
 import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../../src/config/limits.ts';
 import { closeGate, GATE_LOADING, GATE_LOG, openGate } from '../../src/resilience/gate.ts';
+import { slotOfKey } from '../../src/routing/slot.ts';
 import { isJournalBroken, pendingBytes, startJournaling, takePending } from '../../src/shard/journal.ts';
 import { EVICTED_KEYS, LOCK } from '../../src/shard/layout.ts';
 import { accessWith } from '../support/access.ts';
+import { clusterTable } from '../support/cluster-table.ts';
 import { createKeyApp, type KeyApp } from '../support/key-app.ts';
 
 const PROBLEM = 'application/problem+json; charset=utf-8';
@@ -14,6 +16,8 @@ const ENOSPC = -28;
 const OTHER_THREAD = 77;
 
 const apps: KeyApp[] = [];
+
+const slotOf = (key: string) => slotOfKey(Buffer.from(key), 0, key.length);
 
 function world(...options: Parameters<typeof createKeyApp>): KeyApp {
   const created = createKeyApp(...options);
@@ -392,4 +396,25 @@ test('a large value for which many small ones go does not fill the journal with 
   expect((await store(keys, 'large', 'v'.repeat(valueBytes))).statusCode).toBe(201);
   expect(isJournalBroken(shard)).toBe(false);
   expect(pendingMax).toBeLessThan(valueBytes + JOURNAL_EVICTION_BYTES_MAX + JOURNAL_SOFT_BYTES);
+});
+
+describe('in a cluster', () => {
+  test('a key of another node is asked for there: the answer says where its pages are', async () => {
+    const cluster = clusterTable({ nodes: 2, ownerOf: (slot) => (slot === slotOf('k') ? 0 : 1) });
+    const keys = world({ cluster });
+    expect((await store(keys, 'k', 'here')).statusCode).toBe(201);
+    for (const method of ['GET', 'PUT', 'DELETE'] as const) {
+      const answer = await ask(keys, method, 'other');
+      expect([answer.statusCode, answer.headers['content-type']]).toEqual([421, PROBLEM]);
+      expect(answer.headers['distcache-node']).toBe('127.0.0.1:8001');
+      expect(answer.json().detail).toBe('the key is on another node: ask 127.0.0.1:8001');
+    }
+  });
+
+  test('a node without a lease serves none, and says so', async () => {
+    const keys = world({ cluster: clusterTable({ ownerOf: () => 0, leaseEndsMs: 0 }) });
+    const answer = await ask(keys, 'GET', 'k');
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1']);
+    expect(answer.json().detail).toBe('CLUSTERDOWN The cluster is down');
+  });
 });

@@ -1,6 +1,7 @@
 /** Tests of a reading under this server's own names, read back from the Prometheus text by a strict parser. */
 import { describe, expect, test } from 'vitest';
 import { createPage, finishPage } from '../../src/admin/exposition.ts';
+import { METRIC_GROUPS } from '../../src/admin/metric-groups.ts';
 import { writeMissRatio, writeNativeMetrics } from '../../src/admin/native-metrics.ts';
 import { countErrors } from '../../src/metrics/error-counts.ts';
 import {
@@ -31,6 +32,7 @@ import { COMMAND_METRICS } from '../../src/metrics/timing-names.ts';
 import { parsePrometheusText } from '../support/prometheus-parser.ts';
 import {
   SAMPLE_STARTED_AT_MS,
+  sampleCluster,
   sampleMissRatio,
   sampleShard,
   sampleSources,
@@ -287,3 +289,62 @@ describe('the page of metrics', () => {
 });
 
 const empty = { keys: 0, expiring: 0 };
+
+describe('the metrics of a cluster', () => {
+  const one = 'a'.repeat(40);
+  const other = 'b'.repeat(40);
+  const valuesIn = (name: string, cluster = sampleCluster()) =>
+    valuesOf({ ...sampleSources(), cluster }, name);
+
+  test('are not there on a node that is alone', () => {
+    const page = textOf(sampleSources());
+    const families = METRIC_GROUPS.filter(({ isOfCluster }) => isOfCluster).flatMap(({ metrics }) => metrics);
+    expect(families.length).toBeGreaterThan(15);
+    for (const { name } of families) expect(page).not.toContain(`# TYPE ${name} `);
+  });
+
+  test('are there in all families on a node of one', () => {
+    const page = parsedPage({ ...sampleSources(), cluster: sampleCluster() });
+    for (const { isOfCluster, metrics, labels } of METRIC_GROUPS) {
+      if (!isOfCluster) continue;
+      for (const { name } of metrics)
+        expect(Object.keys(page.get(name)?.samples[0].labels ?? { no: '' })).toEqual(labels);
+    }
+  });
+
+  test('tell how the node stands', () => {
+    expect(valuesIn('distcache_cluster_epoch')).toEqual([{ value: 42 }]);
+    expect(valuesIn('distcache_cluster_lease_seconds')).toEqual([{ value: 2.5 }]);
+    expect(valuesIn('distcache_cluster_covered_slots')).toEqual([{ value: 16_384 }]);
+    expect(valuesIn('distcache_cluster_coordinator')).toEqual([{ value: 1 }]);
+    expect(valuesIn('distcache_cluster_nodes')).toEqual([
+      { state: 'alive', value: 1 },
+      { state: 'dead', value: 1 },
+    ]);
+    expect(valuesIn('distcache_cluster_keys')).toEqual([
+      { role: 'own', value: 10 },
+      { role: 'replica', value: 7 },
+      { role: 'importing', value: 1 },
+      { role: 'strange', value: 3 },
+    ]);
+  });
+
+  test('tell of each node what is known, and leave out what is not', () => {
+    expect(valuesIn('distcache_cluster_node_alive')).toEqual([
+      { node: one, value: 1 },
+      { node: other, value: 0 },
+    ]);
+    expect(valuesIn('distcache_replication_in_sync_slots')).toEqual([{ node: other, value: 8000 }]);
+    expect(valuesIn('distcache_replication_connected')).toEqual([{ node: other, value: 1 }]);
+    expect(valuesIn('distcache_replication_behind_bytes')).toEqual([{ node: other, value: 700 }]);
+    expect(valuesIn('distcache_replication_heard_seconds')).toEqual([{ node: other, value: 1.5 }]);
+    expect(valuesIn('distcache_peer_ping_seconds')).toEqual([{ node: other, value: 0.00025 }]);
+    expect(valuesIn('distcache_peer_circuit_state')).toEqual([
+      { node: other, state: 'closed', value: 0 },
+      { node: other, state: 'open', value: 1 },
+      { node: other, state: 'half-open', value: 0 },
+    ]);
+    const nobody = { ...sampleCluster(), nodes: [sampleCluster().nodes[0]] };
+    expect(valuesIn('distcache_peer_circuit_state', nobody)).toBeUndefined();
+  });
+});

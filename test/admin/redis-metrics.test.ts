@@ -5,6 +5,8 @@ import { REDIS_METRIC_GROUPS } from '../../src/admin/metric-groups.ts';
 import { writeRedisMetrics } from '../../src/admin/redis-metrics.ts';
 import { INFO_SECTIONS } from '../../src/commands/info-sections.ts';
 import { gatherInfo, type InfoSources } from '../../src/commands/info-sources.ts';
+import { NO_NODE } from '../../src/routing/node-table.ts';
+import { clusterTable } from '../support/cluster-table.ts';
 import { createHarness } from '../support/harness.ts';
 import { parseOpenMetrics, parsePrometheusText } from '../support/prometheus-parser.ts';
 
@@ -34,6 +36,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   redis_rdb_last_save_timestamp_seconds: 'rdb_last_save_time',
   redis_rdb_changes_since_last_save: 'rdb_changes_since_last_save',
   redis_aof_enabled: 'aof_enabled',
+  redis_cluster_enabled: 'cluster_enabled',
 };
 
 /** INFO tells two digits of this one and six of those; the states are words there. */
@@ -125,6 +128,26 @@ describe('the names of redis_exporter', () => {
     const sick = parsePrometheusText(pageOf({ ...sources, reading: { ...sources.reading, persistence } }));
     expect(sick.get('redis_aof_last_write_status')?.samples[0].value).toBe(0);
     expect(sick.get('redis_rdb_last_bgsave_status')?.samples[0].value).toBe(0);
+  });
+
+  test('are on a node of a cluster those of CLUSTER INFO, too', () => {
+    const cluster = clusterTable({ nodes: 5, ownerOf: (slot) => (slot < 100 ? NO_NODE : slot % 4) });
+    cluster.nodes = cluster.nodes.map((node) => node && { ...node, isAlive: node.index !== 2 });
+    const harness = createHarness({ cluster, flags: ['--cluster-enabled', 'yes'] });
+    const told = new Map(
+      [...harness.run('CLUSTER', 'INFO').matchAll(/^cluster_(\w+):(\w+)\r$/gm)].map(([, name, value]) => [
+        `redis_cluster_${name}`,
+        Number(value.replace('ok', '1').replace('fail', '0')),
+      ]),
+    );
+    const found = parsePrometheusText(pageOf(gatherInfo(harness.engine)));
+    const [, , , , rows] = REDIS_METRIC_GROUPS;
+    expect(rows.metrics.length).toBe(8);
+    for (const { name } of rows.metrics)
+      expect([name, found.get(name)?.samples[0].value]).toEqual([name, told.get(name)]);
+    expect(found.get('redis_cluster_slots_fail')?.samples[0].value).toBeGreaterThan(4000);
+    expect(found.get('redis_instance_info')?.samples[0].labels.redis_mode).toBe('cluster');
+    expect(page.has('redis_cluster_state')).toBe(false);
   });
 
   test('are good OpenMetrics too', () => {

@@ -1,7 +1,7 @@
 /** Messages between clients of several threads: who gets what, in which order; what the threads know of each other; who is slow. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineBus } from '../../src/commands/engine.ts';
-import { endSubscriptions, installPubSub } from '../../src/commands/pubsub.ts';
+import { endLostChannels, endSubscriptions, installPubSub } from '../../src/commands/pubsub.ts';
 import { createPubSub } from '../../src/commands/pubsub-state.ts';
 import type { Session } from '../../src/commands/session.ts';
 import {
@@ -159,6 +159,22 @@ describe('a message', () => {
     expect(pushed(first)).toEqual(['smessage a one']);
     expect(pushed(second)).toEqual(['pmessage * a two']);
     expect(pushed(third)).toEqual(['message a two']);
+  });
+
+  it('of a shard channel whose slot has moved reaches nobody, and who listened is told that it does not any more', async () => {
+    const session = await subscribe(first, 'SSUBSCRIBE', 'a', 'b');
+    const other = await subscribe(second, 'SSUBSCRIBE', 'a');
+    endLostChannels(first.engine, (name) => name === 'a');
+    expect(first.pushed.splice(0)).toEqual(['>3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:1\r\n']);
+    await threads.settle();
+    expect(second.run('SPUBLISH', 'a', 'one')).toBe(':1\r\n');
+    expect(second.run('SPUBLISH', 'b', 'two')).toBe(':1\r\n');
+    await threads.settle();
+    expect(pushed(first)).toEqual(['smessage b two']);
+    endLostChannels(first.engine, () => true);
+    expect(first.pushed.splice(0).join('')).toContain('sunsubscribe');
+    expect(session.subscriptions).toBeUndefined();
+    expect(other.subscriptions).toBeDefined();
   });
 
   it('is sent to no thread without a listener of it, and nobody is told that nobody listens', async () => {

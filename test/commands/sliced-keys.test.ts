@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { findByName } from '../../src/commands/registry.ts';
 import { SLICE_KEYS, SLICED_KEYS_MIN } from '../../src/config/limits.ts';
 import { COMMAND_CALLS } from '../../src/metrics/names.ts';
+import { slotOfKey } from '../../src/routing/slot.ts';
+import { keyCount } from '../../src/shard/databases.ts';
+import { clusterTable, setSlot } from '../support/cluster-table.ts';
 import { createHarness, type Harness, type HarnessOptions } from '../support/harness.ts';
 import { requestBytes } from '../support/request-bytes.ts';
 import { createServingWorld } from '../support/serving-world.ts';
@@ -178,5 +181,37 @@ describe('under appendfsync always', () => {
     while (world.disk.pump() > 0) await world.settle();
     world.turn();
     expect(client.received()).toBe(`${OK}:${MANY}\r\n+PONG\r\n`);
+  });
+});
+
+describe('on a node of a cluster', () => {
+  it.each(['slot', 'lease'])(
+    'the rest is left alone once the %s is gone, and the reply says so',
+    async (what) => {
+      let sharedMs = 0;
+      const cluster = clusterTable({ nodes: 2, ownerOf: () => 0, leaseEndsMs: 1, sharedMs: () => sharedMs });
+      const harness = createTickingHarness(1, { cluster });
+      const keys = names(MANY + SLICE_KEYS);
+      fill(harness, keys);
+      expect(harness.run('DEL', ...keys)).toBe('');
+      if (what === 'lease') sharedMs = 1;
+      const last = Buffer.from(keys[keys.length - 1]);
+      if (what === 'slot') setSlot(cluster, slotOfKey(last, 0, last.length), 1);
+      await settle(harness);
+      expect(harness.deferredReplies).toEqual([
+        '-TRYAGAIN Slots have moved meanwhile, and only some of the keys were removed\r\n',
+      ]);
+      expect(harness.shards.reduce((sum, shard) => sum + keyCount(shard, 0), 0)).toBeGreaterThan(0);
+      harness.expectWhole();
+    },
+  );
+
+  it('reads go on, for which there may be replicas', async () => {
+    const cluster = clusterTable({ nodes: 2, ownerOf: () => 1, replicaOf: () => 0 });
+    const harness = createTickingHarness(1, { cluster });
+    harness.run('READONLY');
+    expect(harness.run('EXISTS', ...names(MANY + SLICE_KEYS))).toBe('');
+    await settle(harness);
+    expect(harness.deferredReplies).toEqual([':0\r\n']);
   });
 });

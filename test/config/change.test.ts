@@ -86,6 +86,14 @@ describe('CONFIG SET', () => {
     expect(set(all, 'dir', '/tmp')).toBe(failed('dir', "can't set immutable config"));
   });
 
+  it('does not turn the log off on a node of a cluster', () => {
+    const node = configOf('--cluster-enabled', 'yes');
+    const why = 'a node of a cluster needs `appendonly yes`';
+    expect(set(node, 'appendonly', 'no')).toBe(failed('appendonly', why));
+    expect(set(node, 'appendonly', 'yes')).toBe('OK');
+    expect(set(configOf(), 'appendonly', 'no')).toBe('OK');
+  });
+
   it('moves maxmemory between the least shards and what was reserved', () => {
     const config = configOf('--maxmemory', '2gb');
     expect(set(config, 'maxmemory', '4mb')).toBe('OK');

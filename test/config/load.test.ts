@@ -126,10 +126,47 @@ describe('sources', () => {
     expect(config.configFile).toBe('/etc/cache.conf');
   });
 
-  it('each replace the save rules of the one before, and add up within one', () => {
+  it('add up the save rules, as in redis-server, where none takes all away', () => {
     expect(load(['--config', '/etc/cache.conf'], {}, files).config.texts.save).toBe('10 1 20 2');
-    expect(load(['/etc/cache.conf', '--save', '5', '5'], {}, files).config.texts.save).toBe('5 5');
+    expect(load(['/etc/cache.conf', '--save', '5', '5'], {}, files).config.texts.save).toBe('10 1 20 2 5 5');
+    const anew = ['/etc/cache.conf', '--save', '', '--save', '5', '5'];
+    expect(load(anew, {}, files).config.texts.save).toBe('5 5');
+    for (const argv of [['--save'], ['--save', ''], ['--save=']])
+      expect(load(['/etc/cache.conf', ...argv, '--port', '1'], {}, files).config.texts.save).toBe('');
     expect(load(['/etc/cache.conf'], { DISTCACHE_SAVE: '' }, files).config.texts.save).toBe('');
+  });
+
+  it('take the command lines that redis-server takes', () => {
+    const read = (...argv: string[]) => load(argv, {}, files).config.texts;
+    const both = read('/etc/cache.conf', '--maxmemory 700mb', "--maxmemory-policy 'volatile-lru'");
+    expect([both.maxmemory, both['maxmemory-policy']]).toEqual([`${700 * MIB}`, 'volatile-lru']);
+    expect(read('/etc/cache.conf', 'loglevel', 'verbose', '--hz 7')).toMatchObject({
+      loglevel: 'verbose',
+      hz: '7',
+    });
+    const dashed = { 'proc-title-template': '--my--title--template', loglevel: 'verbose', save: '' };
+    expect(
+      read('--proc-title-template', '--my--title--template', '--loglevel', 'verbose', '--save'),
+    ).toMatchObject(dashed);
+    expect(read('--proc-title-template --my--title--template', '--save', '--loglevel verbose')).toMatchObject(
+      dashed,
+    );
+    expect(read('--proc-title-template', '--save', '--loglevel', 'verbose')['proc-title-template']).toBe(
+      '--save',
+    );
+    const signals = read(
+      '--shutdown-on-sigint',
+      'nosave',
+      'force',
+      'now',
+      '--shutdown-on-sigterm',
+      'nosave force',
+    );
+    expect([signals['shutdown-on-sigint'], signals['shutdown-on-sigterm']]).toEqual([
+      'nosave now force',
+      'nosave force',
+    ]);
+    expect(read('--requirepass=a b=c "').requirepass).toBe('a b=c "');
   });
 
   it('merge output limits class by class', () => {
@@ -231,6 +268,10 @@ describe('a refusal', () => {
     expect(errorOf(['/a', '--config', '/b'])).toBe('flag --config: a file is named already');
     expect(errorOf(['--port', '1', '/c'])).toContain('port takes one value');
     expect(errorOf(['-x'])).toBe('argument "-x": is not a flag; see --help');
+    expect(errorOf(['/c', 'lolevel', 'verbose'], {}, { '/c': '' })).toBe(
+      'argument "lolevel": is not a flag; see --help',
+    );
+    expect(errorOf(['--port "1'])).toBe('argument "--port \\"1": has unbalanced quotes');
     expect(errorOf(['/c'], {}, { '/c': 'include' })).toBe('/c:1: include takes the path of one file');
   });
 
@@ -256,6 +297,9 @@ describe('a refusal', () => {
   });
 
   it('meets more than sixteen addresses', () => {
+    expect(errorOf(['--cluster-enabled', 'yes', '--appendonly', 'no'])).toContain(
+      'a node of a cluster needs `appendonly yes`',
+    );
     expect(errorOf(['--bind', ...Array.from({ length: 17 }, (_, i) => `10.0.0.${i}`)])).toContain(
       'Too many bind addresses specified.',
     );
@@ -264,15 +308,15 @@ describe('a refusal', () => {
 
 describe('notices', () => {
   it('name what was set and changes nothing', () => {
-    const { notices } = load(['--tls-cluster', 'yes', '--port', '1'], { DISTCACHE_DAEMONIZE: 'yes' });
+    const { notices } = load(['--activedefrag', 'yes', '--port', '1'], { DISTCACHE_DAEMONIZE: 'yes' });
     expect(notices).toEqual([
       'environment variable DISTCACHE_DAEMONIZE: daemonize is accepted and kept, but changes nothing in this version',
-      'flag --tls-cluster: tls-cluster is accepted and kept, but changes nothing in this version',
+      'flag --activedefrag: activedefrag is accepted and kept, but changes nothing in this version',
     ]);
   });
 
   it('leave out values that are the default anyway', () => {
-    expect(load(['--tls-cluster', 'no', '--hz', '10']).notices).toEqual([]);
+    expect(load(['--activedefrag', 'no', '--hz', '10']).notices).toEqual([]);
   });
 });
 

@@ -97,9 +97,12 @@ describe('CONFIG REWRITE', () => {
     for (const directive of DIRECTIVES) {
       let value = changes[directive.type];
       if (directive.type === 'bool') value = directive.default === 'yes' ? 'no' : 'yes';
+      // A node of a cluster needs the log.
+      if (directive.name === 'cluster-enabled') value = 'no';
       if (directive.type === 'enum')
         value = directive.values?.find((text) => text !== directive.default) ?? '';
-      if (directive.name === 'loading-process-events-interval-bytes') value = '4096';
+      if (directive.type === 'int' && Number(directive.min) > 8) value = String(directive.min);
+      if (directive.type === 'int' && Number(directive.max) < 8) value = String(directive.max);
       if (value !== undefined) argv.push(`--${directive.name}=${value}`);
     }
     argv.push(

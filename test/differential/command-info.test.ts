@@ -6,15 +6,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CommandSpec } from '../../src/commands/spec.ts';
 import { ALL_COMMANDS } from '../../src/commands/tables/all.ts';
 import { createHarness } from '../support/harness.ts';
+import { OWN_COMMANDS } from '../support/own-commands.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { compareTrees, converse, replyTree, type Tree } from '../support/replies.ts';
 
-/** Newer than the oracle, or nowhere else. */
-const NEWER = new Set(['cache.hotkeys', 'cache.mrc', 'client|no-touch', 'client|setinfo', 'waitaof']);
-
 const NAMES = ALL_COMMANDS.flatMap((spec) => [spec, ...(spec.subcommands ?? [])])
   .map(({ name }) => name)
-  .filter((name) => !NEWER.has(name));
+  .filter((name) => !OWN_COMMANDS.has(name));
 /** redis-server may drop what it has not sent when the other side has finished. */
 const COMMANDS_AT_ONCE = 20;
 const CONTAINERS = new Set(ALL_COMMANDS.filter(hasSubcommands).map(({ name }) => name));

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { hearOracle, hearServer, type Step } from '../support/conversations.ts';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { eventually } from '../support/readings.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { converse } from '../support/replies.ts';
@@ -212,7 +212,7 @@ describeWithRedis('keyspace notifications against redis-server', () => {
   beforeAll(async () => {
     [oracle, server] = await Promise.all([
       startRedisServer(['--enable-debug-command', 'yes']),
-      startDistcache(['--enable-debug-command', 'yes']),
+      startDistcache(['--enable-debug-command', 'yes', ...WITHOUT_HTTP]),
     ]);
     wires = await Promise.all([openWire(oracle.port), openWire(server.port)]);
   });
@@ -332,7 +332,7 @@ describeWithRedis('keyspace notifications against redis-server', () => {
 
   it('tell of keys that are evicted', async () => {
     const flags = ['--maxmemory-policy', 'allkeys-lru', '--notify-keyspace-events', 'Ee'];
-    const small = await startDistcache([...flags, '--maxmemory', '8mb']);
+    const small = await startDistcache([...flags, '--maxmemory', '8mb', ...WITHOUT_HTTP]);
     try {
       const wire = await openWire(small.port);
       const listener = await listen(small.port);

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { requestBytes } from '../support/request-bytes.ts';
 import { openWire, type Wire } from '../support/wire.ts';
@@ -78,7 +78,10 @@ describeWithRedis('MONITOR against redis-server', () => {
   let server: DistcacheServer;
   beforeAll(async () => {
     const flags = ['--requirepass', PASSWORD];
-    [oracle, server] = await Promise.all([startRedisServer(flags), startDistcache(flags)]);
+    [oracle, server] = await Promise.all([
+      startRedisServer(flags),
+      startDistcache([...flags, ...WITHOUT_HTTP]),
+    ]);
   });
   afterAll(() => Promise.all([oracle.stop(), server.stop()]));
 

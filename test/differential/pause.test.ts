@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { createHarness } from '../support/harness.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { converse } from '../support/replies.ts';
@@ -35,7 +35,7 @@ describeWithRedis('pauses, compared with redis-server', () => {
   let redis: RedisServer;
   let distcache: DistcacheServer;
   beforeAll(async () => {
-    [redis, distcache] = await Promise.all([startRedisServer(), startDistcache()]);
+    [redis, distcache] = await Promise.all([startRedisServer(), startDistcache(WITHOUT_HTTP)]);
   });
   afterAll(() => Promise.all([redis?.stop(), distcache?.stop()]));
 

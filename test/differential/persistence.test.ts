@@ -11,6 +11,7 @@ import { ALL_COMMANDS } from '../../src/commands/tables/all.ts';
 import { LOG_ENABLED } from '../../src/metrics/persistence.ts';
 import { closeGate, GATE_LOADING, GATE_SNAPSHOT } from '../../src/resilience/gate.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
+import { OWN_COMMANDS } from '../support/own-commands.ts';
 import { eventually } from '../support/readings.ts';
 import { type ProgramCommand, runOnRedis } from '../support/redis-program.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
@@ -19,9 +20,6 @@ import { replyTree } from '../support/replies.ts';
 const nextTurn = promisify(setImmediate);
 
 const OPEN = ['--enable-debug-command', 'yes'];
-
-/** Newer than the oracle, or nowhere else. */
-const NEWER = ['cache.hotkeys', 'cache.mrc', 'client|no-touch', 'client|setinfo', 'waitaof'];
 
 const PROGRAM: readonly ProgramCommand[] = [
   ['SAVE', 'x'],
@@ -145,7 +143,7 @@ describeWithRedis('the commands of durability, compared with redis-server', () =
 describeWithRedis('while the data set is loaded', () => {
   it('run the commands that redis-server lets run then', async () => {
     const specs = ALL_COMMANDS.flatMap((spec) => spec.subcommands ?? [spec]).filter(
-      ({ name }) => !NEWER.includes(name),
+      ({ name }) => !OWN_COMMANDS.has(name),
     );
     const infos = await runOnRedis(
       server.port,

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Heard, hearOracle, hearServer, type Step } from '../support/conversations.ts';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { converse } from '../support/replies.ts';
 
@@ -85,7 +85,7 @@ describeWithRedis('publish and subscribe against redis-server', () => {
   let oracle: RedisServer;
   let server: DistcacheServer;
   beforeAll(async () => {
-    [oracle, server] = await Promise.all([startRedisServer(), startDistcache()]);
+    [oracle, server] = await Promise.all([startRedisServer(), startDistcache(WITHOUT_HTTP)]);
   });
   afterAll(() => Promise.all([oracle.stop(), server.stop()]));
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SLICED_KEYS_MIN } from '../../src/config/limits.ts';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { type ProgramCommand, runOnRedis } from '../support/redis-program.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { openWire } from '../support/wire.ts';
@@ -12,7 +12,7 @@ const KEYS = 20_000;
 let server: DistcacheServer;
 let oracle: RedisServer;
 beforeAll(async () => {
-  [server, oracle] = await Promise.all([startDistcache(), startRedisServer()]);
+  [server, oracle] = await Promise.all([startDistcache(WITHOUT_HTTP), startRedisServer()]);
 });
 afterAll(() => Promise.all([server?.stop(), oracle?.stop()]));
 

@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { splitReplies } from '../support/replies.ts';
 import { requestBytes } from '../support/request-bytes.ts';
@@ -213,7 +213,7 @@ describeWithRedis('client-side caching against redis-server', () => {
   beforeAll(async () => {
     [oracle, server] = await Promise.all([
       startRedisServer(),
-      startDistcache(['--workers', '1', '--appendonly', 'no', '--save', '']),
+      startDistcache(['--workers', '1', '--appendonly', 'no', '--save', '', ...WITHOUT_HTTP]),
     ]);
     // Ids that no answer of a command is by chance.
     for (const { port } of [oracle, server]) {

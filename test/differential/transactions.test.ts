@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { installServerTopics } from '../../src/commands/server-topics.ts';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { createHarness } from '../support/harness.ts';
 import { type Answer, interleaveHere, interleaveOnServer, type Step } from '../support/interleaving.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
@@ -328,7 +328,7 @@ describeWithRedis('transactions of the whole server beside redis-server', () => 
   let redis: RedisServer;
   let server: DistcacheServer;
   beforeAll(async () => {
-    [redis, server] = await Promise.all([startRedisServer(), startDistcache()]);
+    [redis, server] = await Promise.all([startRedisServer(), startDistcache(WITHOUT_HTTP)]);
   });
   afterAll(() => Promise.all([redis?.stop(), server?.stop()]));
 

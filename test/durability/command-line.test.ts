@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { segmentPath } from '../../src/durability/file-names.ts';
 import { MANIFEST_NAME, writeManifest } from '../../src/durability/manifest.ts';
 import { placeLog, SAME_BOOT } from '../support/built-log.ts';
+import { NODE_COMPILE_CACHE } from '../support/distcache-server.ts';
 import { addBlock, builtFiles, createLogBuilder, put } from '../support/log-builder.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
@@ -19,7 +20,12 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(words: readonly string[], input = ''): { code: number | null; out: string; err: string } {
-  const child = spawnSync(process.execPath, [MAIN, ...words], { input, encoding: 'utf8', timeout: 20_000 });
+  const child = spawnSync(process.execPath, [MAIN, ...words], {
+    input,
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, NODE_COMPILE_CACHE },
+  });
   return { code: child.status, out: child.stdout, err: child.stderr };
 }
 

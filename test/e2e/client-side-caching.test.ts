@@ -283,6 +283,18 @@ describe('messages to another client', () => {
     },
   );
 
+  it('that takes its leave come back as a notice from its last reply on', async () => {
+    const [target, reader, writer] = [await openOn(0), await openOn(0), await openOn(0)];
+    const id = String(await target.ask('CLIENT', 'ID')).slice(1);
+    await reader.ask('HELLO', '3');
+    await reader.ask('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id);
+    await reader.ask('GET', 'key');
+    expect(await target.ask('QUIT')).toBe('+OK');
+    await writer.ask('SET', 'key', 'value');
+    expect(text(await reader.reply())).toEqual(['tracking-redir-broken', `:${id}`]);
+    for (const wire of [reader, writer]) wire.close();
+  });
+
   it('whose worker has died come back as a notice as well', async () => {
     const [target, reader] = [await openOn(0), await openOn(1)];
     const id = String(await target.ask('CLIENT', 'ID')).slice(1);

@@ -5,14 +5,14 @@ import { Buffer } from 'node:buffer';
 import { Redis } from 'ioredis';
 import { createClient, WatchError } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 
 const MIB = 1024 * 1024;
 const SCANNED_KEYS = 3_000;
 
 let server: DistcacheServer;
 beforeAll(async () => {
-  server = await startDistcache(['--maxmemory', '256mb']);
+  server = await startDistcache(['--maxmemory', '256mb', ...WITHOUT_HTTP]);
 });
 afterAll(() => server.stop());
 

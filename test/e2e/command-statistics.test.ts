@@ -9,8 +9,8 @@ import { openWire, type Wire } from '../support/wire.ts';
 const CLIENTS = 8;
 const MAXCLIENTS = CLIENTS + 1;
 const ROUNDS = 500;
-/** What takes certificates, a pause, clients of great memory or caching clients is moved in the tests of those. */
-const COUNTED_ELSEWHERE = /_tls_|_clients_(evicted|blocked|bytes)|_track(ing|ed)_|put_bytes_max$/;
+/** What takes certificates, a pause, clients of great memory, caching clients or other nodes is moved in the tests of those. */
+const COUNTED_ELSEWHERE = /_tls_|_cluster_|_clients_(evicted|blocked|bytes)|_track(ing|ed)_|put_bytes_max$/;
 
 let server: DistcacheServer;
 let wire: Wire;

@@ -87,7 +87,7 @@ describeWithTools('the dashboard', ['chromium'], () => {
 
   it('loads without an error, a violation of its policy or a request to anybody else', async () => {
     const page = await sharedPage();
-    for (const link of await page.locator('nav a').all()) await link.click();
+    for (const link of await page.locator('nav a:not([hidden])').all()) await link.click();
     // What is filled above it while the page scrolls may push it out of sight again.
     await see(
       async () => {
@@ -216,12 +216,12 @@ describeWithTools('the dashboard', ['chromium'], () => {
       stops.push(await page.evaluate(FOCUSED));
     }
     expect(stops).toEqual(
-      expect.arrayContaining(['ring-shard', 'Shards', 'Workers', 'big-keys-start', 'settings-filter']),
+      expect.arrayContaining(['ring-slider', 'Shards', 'Workers', 'big-keys-start', 'settings-filter']),
     );
     // The ring is asked for when it comes in sight.
-    await page.locator('#ring-shard').focus();
+    await page.locator('#ring-slider').focus();
     await see(() => page.locator('#ring-arcs path').count(), 2);
-    await page.locator('#ring-shard').press('ArrowRight');
+    await page.locator('#ring-slider').press('ArrowRight');
     await see(() => text('#ring-caption'), 'slots in shard 0');
     await page.keyboard.press('Escape');
     await see(() => text('#ring-caption'), 'shards');
@@ -241,6 +241,56 @@ describeWithTools('the dashboard', ['chromium'], () => {
     await see(() => page.locator('#shards-table tbody tr').count(), 256);
     await see(() => page.locator('#workers-table tbody tr').count(), 64);
     await see(() => page.locator('#checks li').count(), 3);
+    expect(await page.evaluate(OVERFLOW_PX)).toBe(0);
+  });
+
+  it('says nothing of a cluster on a server that is alone', async () => {
+    const page = await sharedPage();
+    expect(await page.locator('#cluster').isVisible()).toBe(false);
+    expect(await page.getByRole('link', { name: 'Cluster' }).count()).toBe(0);
+  });
+
+  it('shows the nodes of a cluster, what they have, and what is on the move', async () => {
+    const page = await ownPage({});
+    await serveCluster(page, 3);
+    await page.getByRole('link', { name: 'Cluster' }).click();
+    const rows = page.locator('#nodes-table tbody tr');
+    await see(() => rows.count(), 3);
+    const cellsOf = async (row: number) =>
+      (await rows.nth(row).locator('td').allTextContents()).map((cell) => cell.replaceAll('\u202f', ' '));
+    await see(
+      () => cellsOf(0),
+      [
+        ...['00000000', 'this one, coordinator', '10.0.0.0:6379', 'alive', '5,462', '7'],
+        ...['–', '5,000 of 5,461', '–', '–', '–', '–'],
+      ],
+    );
+    await see(
+      () => cellsOf(2),
+      [
+        ...['00000002', '', '10.0.0.2:6379', 'gone', '5,461', '0', '100 of 5,462', '–'],
+        ...['1.50 KiB', '250 µs', '1,234 /s', 'open'],
+      ],
+    );
+    expect(await rows.nth(1).getByRole('link').getAttribute('href')).toBe('http://10.0.0.1:8080/');
+    await see(() => text('#cluster-nodes'), '2 alive, 1 gone');
+    await see(() => page.getAttribute('#cluster-nodes', 'data-state'), 'bad');
+    await see(() => text('#cluster-covered'), '10,923 of 16,384');
+    await see(() => text('#cluster-moving'), '7');
+    await see(() => page.locator('#cluster-ring-arcs path').count(), 3);
+    await page.locator('#cluster-ring-slider').press('ArrowRight');
+    await see(() => text('#cluster-ring-caption'), 'slots in 00000000');
+    await page.keyboard.press('Escape');
+    await see(() => text('#cluster-ring-caption'), 'nodes');
+    expect(watched.complaints).toEqual([]);
+  });
+
+  it('fits a phone with as many nodes as there can be', async () => {
+    const page = await ownPage({ viewport: PHONE });
+    await serveCluster(page, 255);
+    await page.locator('#cluster').scrollIntoViewIfNeeded();
+    await see(() => page.locator('#nodes-table tbody tr').count(), 255);
+    await see(() => page.locator('#cluster-ring-arcs path').count(), 255);
     expect(await page.evaluate(OVERFLOW_PX)).toBe(0);
   });
 
@@ -303,6 +353,47 @@ function eventOf(name: string, data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
+/** Serves the page a state of a cluster, of which there is none, and its ring. */
+async function serveCluster(page: Page, nodes: number): Promise<void> {
+  const idOf = (index: number) => index.toString(16).padStart(8, '0').padEnd(40, 'f');
+  const slotsOf = (index: number) => Math.floor(16_384 / nodes) + (index < 16_384 % nodes ? 1 : 0);
+  const cluster = {
+    ...{ name: 'a cluster', ownId: idOf(0), coordinatorId: idOf(0), epoch: 42, isCovered: false },
+    ...{ isServing: true, leaseLeftMs: 2500, wholeReplicas: 5000, handingOver: 0, movingSlots: 7 },
+    coveredSlots: 16_384 - slotsOf(nodes - 1),
+    slots: { own: slotsOf(0), replica: slotsOf(1), importing: 0, strange: slotsOf(2) },
+    keys: { own: 1000, replica: 900, importing: 0, strange: 0 },
+    nodes: Array.from({ length: nodes }, (_, index) => ({
+      ...{ id: idOf(index), index, host: `10.0.0.${index}`, port: 6379, tlsPort: 0, httpPort: 8080 },
+      ...{ weight: 100, isAlive: index !== nodes - 1, isOwn: index === 0, isCoordinator: index === 0 },
+      ...{ slots: slotsOf(index), replicas: slotsOf(index), coming: index === 0 ? 7 : 0 },
+      ...{
+        isFed: index === 2,
+        fedSlots: index === 2 ? 5462 : 0,
+        fedWhole: 100,
+        fedCopies: 1,
+        fedHeardAgoMs: null,
+      },
+      ...{ fedBehindBytes: 1024, fedInFlightBytes: 512 },
+      ...{ heldSlots: index === 0 ? 5461 : 0, heldWhole: 5000 },
+      ...(index === 0
+        ? { circuit: null, pingMs: null, commandsPerSecond: null }
+        : { circuit: 'open', pingMs: 0.25, commandsPerSecond: 1234 }),
+    })),
+  };
+  const ring = {
+    slots: 16_384,
+    owners: cluster.nodes.map(({ index, id, slots }) => ({ node: index, id, slots })),
+    ranges: Array.from({ length: 16_384 }, (_, slot) => [slot, slot, slot % nodes]),
+  };
+  await page.route('**/v1/live', async (route) => {
+    const body = eventOf('state', { ...(largeState() as object), cluster });
+    await route.fulfill({ contentType: 'text/event-stream', body });
+  });
+  await page.route('**/v1/cluster/ring', (route) => route.fulfill({ json: ring }));
+  await page.goto(`http://127.0.0.1:${server.httpPort}/`);
+}
+
 /** A state of many shards and workers, in numbers as long as they become. */
 function largeState(): unknown {
   const shard = {
@@ -340,5 +431,6 @@ function largeState(): unknown {
     log: { enabled: true, policy: 'everysec', breaker: 'open', troubled: true, bytes: 2 ** 40, streams: [] },
     snapshot: { running: true, entries: 1e9, entriesDone: 5e8, lastMs: 0, lastFailed: false, bytes: 2 ** 40 },
     loading: { loading: true, bytes: 2 ** 40, bytesDone: 2 ** 39 },
+    cluster: null,
   };
 }

@@ -11,7 +11,7 @@ describe('a server that is sent anything', () => {
     async (seed) => {
       const report = await fuzzServer({ seed, connections: 16, conversations: 12 });
       expect(report.findings).toEqual([]);
-      expect(report.replies).toBeGreaterThan(100);
+      expect(report.replies).toBeGreaterThan(20);
       expect(report.pings).toBeGreaterThan(2);
     },
     60_000,

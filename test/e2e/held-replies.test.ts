@@ -1,6 +1,6 @@
 /** Under `appendfsync always` replies wait for the disk, on real sockets: each client gets its own, whole and in order. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { infoField } from '../support/readings.ts';
 import { requestBytes } from '../support/request-bytes.ts';
 import { openWire, type Wire } from '../support/wire.ts';
@@ -11,7 +11,7 @@ const INCREMENTS = 5;
 
 let server: DistcacheServer;
 beforeAll(async () => {
-  server = await startDistcache(['--workers', '2', '--appendfsync', 'always', '--save', '']);
+  server = await startDistcache(['--workers', '2', '--appendfsync', 'always', '--save', '', ...WITHOUT_HTTP]);
 });
 afterAll(async () => {
   await server.stop();

@@ -10,10 +10,10 @@ import { requestBytes } from '../support/request-bytes.ts';
 import { openWire, type Wire } from '../support/wire.ts';
 
 const MIB = 1024 * 1024;
-/** More than a slow reader takes in three seconds. */
+/** More than a slow reader takes in six seconds. */
 const SLOW_REPLIES = 60;
-const SLOW_BYTES = 512 * 1024;
-const SLOW_MS = 40;
+const SLOW_BYTES_PER_MS = 10_000;
+const SLOW_MS = 20;
 
 const CUTS = 'distcache_limit_cuts_total';
 const SENT = 'distcache_sent_bytes_total';
@@ -54,18 +54,21 @@ async function stalled(requests: string): Promise<Wire> {
   return opened;
 }
 
-/** Half a mebibyte every 40 ms: the kernels in between pass on the progress in steps of more than one. */
+/**
+ * Ten megabytes a second, and after a pause what was missed: the kernels in between pass on the progress in steps of some
+ * mebibytes, which are to be well within a second of one another.
+ */
 function readSlowly(socket: Socket): () => void {
+  const startedMs = performance.now();
   let bytes = 0;
+  const isAhead = () => bytes > SLOW_BYTES_PER_MS * (performance.now() - startedMs);
   const count = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > SLOW_BYTES) socket.pause();
+    if (isAhead()) socket.pause();
   };
   socket.on('data', count);
-  socket.pause();
   const timer = setInterval(() => {
-    bytes = 0;
-    socket.resume();
+    if (!isAhead()) socket.resume();
   }, SLOW_MS);
   return () => {
     clearInterval(timer);
@@ -159,8 +162,8 @@ describe('timeout', () => {
     const idle = await openWire(server.port);
     const reader = await stalled('GET long\r\n'.repeat(SLOW_REPLIES));
     const waiting = await openWire(server.port);
-    await configSet('timeout', '1');
-    waiting.socket.write('DEBUG SLEEP 2.2\r\n');
+    await configSet('timeout', '2');
+    waiting.socket.write('DEBUG SLEEP 3.4\r\n');
     const stopReading = readSlowly(reader.socket);
     let isOver = false;
     const both = Promise.all([idle.closed, waiting.reply()]).then(([, reply]) => {

@@ -53,7 +53,6 @@ describe('LRU', () => {
     expect(await wire.ask('GET', 'key1')).toBe('value1');
     await eventually(async () => (await wire.ask('GET', 'key1')) === null);
     expect(performance.now() - startMs).toBeGreaterThan(950);
-    expect(performance.now() - startMs).toBeLessThan(1_500);
     expect(await wire.ask('DBSIZE')).toBe(':0');
   });
 

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/durability/manifest.ts';
-import type { DistcacheServer } from '../support/distcache-server.ts';
+import { type DistcacheServer, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { contents, createDataFolder, type DataFolder, killServer } from '../support/lasting-folder.ts';
 import { eventually, infoField } from '../support/readings.ts';
 import { openWire, type Wire } from '../support/wire.ts';
@@ -16,7 +16,7 @@ let folder: DataFolder;
 let server: DistcacheServer;
 let wire: Wire;
 beforeAll(async () => {
-  folder = createDataFolder();
+  folder = createDataFolder(WITHOUT_HTTP);
   server = await folder.start();
   wire = await openWire(server.port);
 });

@@ -5,7 +5,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writ
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/base/checksum.ts';
-import { runDistcache, startDistcache } from '../support/distcache-server.ts';
+import { runDistcache, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { createDataFolder, type DataFolder, killServer } from '../support/lasting-folder.ts';
 import { openWire } from '../support/wire.ts';
 
@@ -17,7 +17,7 @@ const EXIT_REFUSED = 1;
 let made: DataFolder;
 let folder: DataFolder;
 beforeAll(async () => {
-  made = createDataFolder();
+  made = createDataFolder(WITHOUT_HTTP);
   const server = await made.start(['--workers', '1']);
   const wire = await openWire(server.port);
   for (let i = 0; i < KEYS; i += 1) {
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => made.remove());
 
 beforeEach(async () => {
-  folder = createDataFolder();
+  folder = createDataFolder(WITHOUT_HTTP);
   cpSync(made.path, folder.path, { recursive: true });
   return () => folder.remove();
 });

@@ -2,7 +2,7 @@
  * A server that is still loading: what it answers, and what it tells of its progress.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { DistcacheServer } from '../support/distcache-server.ts';
+import { type DistcacheServer, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { askAll, createDataFolder, type DataFolder, killServer } from '../support/lasting-folder.ts';
 import { eventually } from '../support/readings.ts';
 import { freePort } from '../support/redis-server.ts';
@@ -14,7 +14,7 @@ const LOADING = '-LOADING Redis is loading the dataset in memory';
 
 let folder: DataFolder;
 beforeAll(() => {
-  folder = createDataFolder();
+  folder = createDataFolder(WITHOUT_HTTP);
 });
 afterAll(() => folder.remove());
 
@@ -81,7 +81,7 @@ it('answers -LOADING but for what needs no data, tells its progress, and then ha
 });
 
 it('that had to evict what it loaded takes a snapshot, so that more memory later brings nothing back', async () => {
-  const small = createDataFolder();
+  const small = createDataFolder(WITHOUT_HTTP);
   try {
     const first = await small.start(['--maxmemory', '256mb']);
     await fill(first);

@@ -3,7 +3,7 @@
  * starts again.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DistcacheServer } from '../support/distcache-server.ts';
+import { type DistcacheServer, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import {
   askAll,
   contents,
@@ -19,7 +19,7 @@ const FAR_MS = 4_000_000_000_000;
 
 let folder: DataFolder;
 beforeEach(() => {
-  folder = createDataFolder();
+  folder = createDataFolder(WITHOUT_HTTP);
 });
 afterEach(() => folder.remove());
 

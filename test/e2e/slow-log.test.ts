@@ -1,7 +1,7 @@
 /** The slow log and the latency monitor of the real server, over connections on two workers. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 
 type Entry = [
   id: number,
@@ -16,7 +16,7 @@ let server: DistcacheServer;
 /** Two clients on different workers. */
 let clients: Redis[];
 beforeAll(async () => {
-  server = await startDistcache(['--enable-debug-command', 'yes']);
+  server = await startDistcache(['--enable-debug-command', 'yes', ...WITHOUT_HTTP]);
   clients = [0, 1].map((index) => new Redis({ port: server.port, connectionName: `client-${index}` }));
   const ids = await Promise.all(clients.map((client) => client.client('ID')));
   // Ids are given by worker in turn.

@@ -2,7 +2,7 @@
  * The command-line tools that people point at a Redis, against the real server: redis-cli, redis-benchmark, netcat.
  */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { requestBytes } from '../support/request-bytes.ts';
 import { describeWithTools, runTool } from '../support/tools.ts';
 import { openWire, type Wire } from '../support/wire.ts';
@@ -12,7 +12,7 @@ const PIPED_COMMANDS = 100_000;
 let server: DistcacheServer;
 let wire: Wire;
 beforeAll(async () => {
-  server = await startDistcache();
+  server = await startDistcache(WITHOUT_HTTP);
   wire = await openWire(server.port);
 });
 beforeEach(async () => {

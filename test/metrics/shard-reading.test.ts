@@ -131,6 +131,8 @@ describe('the reading of a shard', () => {
       groups: shard.groups.words.buffer as SharedArrayBuffer,
       journal: shard.journal.words.buffer as SharedArrayBuffer,
       ghosts: shard.ghosts.buffer as SharedArrayBuffer,
+      slotKeys: shard.slotKeys?.buffer as SharedArrayBuffer,
+      backlog: undefined,
     };
     expect(readShard(openShard(buffers, 0, 9, shard.clock))).toEqual(readShard(shard));
   });

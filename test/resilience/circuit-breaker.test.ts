@@ -4,15 +4,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ADMITTED,
+  admits,
   allow,
   BREAKER_WORDS,
   type BreakerSettings,
   type CircuitBreaker,
+  closeCircuit,
   openCircuitBreaker,
   PROBE,
   REFUSED,
   recordFailure,
   recordSuccess,
+  retryInMs,
   stateName,
 } from '../../src/resilience/circuit-breaker.ts';
 import type { Race } from '../support/breaker-racer.ts';
@@ -278,4 +281,62 @@ it.each([1, 3])('threads that race for %d probes get so many, every time', async
     if (round % 2 === 0) recordFailure(breaker, round * race.msPerRound);
   }
   await Promise.all(threads.map((thread) => thread.terminate()));
+});
+
+describe('a look at the breaker', () => {
+  it('says when the next probe may go, and takes none', () => {
+    const breaker = openedBreaker();
+    expect([admits(breaker, START_MS + 400), Math.ceil(retryInMs(breaker, START_MS + 400))]).toEqual([
+      false,
+      600,
+    ]);
+    const laterMs = START_MS + 1000;
+    expect([admits(breaker, laterMs), retryInMs(breaker, laterMs)]).toEqual([true, 0]);
+    expect(stateName(breaker)).toBe('open');
+    expect(allow(breaker, laterMs)).toBe(PROBE);
+    expect([admits(breaker, laterMs), Math.ceil(retryInMs(breaker, laterMs))]).toEqual([false, 1000]);
+    recordSuccess(breaker);
+    expect([admits(breaker, laterMs), retryInMs(breaker, laterMs)]).toEqual([true, 0]);
+  });
+
+  it('agrees with allow, whatever has happened before', () => {
+    const step = fc.oneof(
+      fc.constant('fail' as const),
+      fc.constant('succeed' as const),
+      fc.constant('ask' as const),
+      fc.nat(3000),
+    );
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const breaker = createBreaker({ failuresMax: 2, probesMax: 2, resetMsMax: 4000 });
+        let nowMs = START_MS;
+        for (const kind of steps) {
+          if (typeof kind === 'number') nowMs += kind;
+          else if (kind === 'fail') recordFailure(breaker, nowMs);
+          else if (kind === 'succeed') recordSuccess(breaker);
+          else {
+            const isAdmitted = admits(breaker, nowMs);
+            expect(retryInMs(breaker, nowMs) === 0).toBe(isAdmitted);
+            expect(allow(breaker, nowMs) !== REFUSED).toBe(isAdmitted);
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('somebody who knows that it works', () => {
+  it('closes it at once, open or half-open, and its failures are forgotten', () => {
+    for (const asksFirst of [false, true]) {
+      const breaker = openedBreaker();
+      if (asksFirst) expect(allow(breaker, START_MS + 1000)).toBe(PROBE);
+      expect(closeCircuit(breaker)).toBe(true);
+      expect(stateName(breaker)).toBe('closed');
+      expect(fail(breaker, 5)).toEqual([false, false, false, false, true]);
+    }
+  });
+
+  it('has nothing to close where it is closed', () => {
+    expect(closeCircuit(createBreaker())).toBe(false);
+  });
 });

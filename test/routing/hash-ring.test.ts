@@ -7,7 +7,6 @@ import { fillSlotTable, type RingOwner, slotBalance } from '../../src/routing/ha
 import { SLOT_COUNT, slotOfKey } from '../../src/routing/slot.ts';
 
 const CV_MAX = 0.05;
-const BUILD_MS_MAX = 100;
 
 function namedOwners(count: number, prefix = 'shard-'): RingOwner[] {
   return Array.from({ length: count }, (_, index) => ({ id: `${prefix}${index}` }));
@@ -103,16 +102,6 @@ describe('the balance of the ring', () => {
     expect(even.counts).toEqual([SLOT_COUNT / 4, (3 * SLOT_COUNT) / 4]);
     expect(even.coefficientOfVariation).toBeCloseTo(0.5, 12);
     expect(slotBalance(table, [{ id: 'a' }, { id: 'b', weight: 3 }]).coefficientOfVariation).toBe(0);
-  });
-
-  test('costs less than 100 ms to compute for 64 owners', () => {
-    const owners = namedOwners(64);
-    const durationsMs = [1, 2, 3, 4, 5].map(() => {
-      const startedAtMs = performance.now();
-      filled(owners);
-      return performance.now() - startedAtMs;
-    });
-    expect(Math.min(...durationsMs)).toBeLessThan(BUILD_MS_MAX);
   });
 });
 

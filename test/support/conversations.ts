@@ -11,7 +11,7 @@ export type Step = readonly [client: number, ...command: (string | Buffer)[]];
 /** What came to each client in one step, as JSON. */
 export type Heard = readonly (readonly string[])[];
 
-const WAIT_MS_MAX = 3_000;
+const WAIT_MS_MAX = 10_000;
 const PONGS = ['"+PONG"', '["pong",""]'];
 
 /** What everybody hears in each step, by asking everybody after it. */

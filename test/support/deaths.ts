@@ -59,6 +59,7 @@ const OPTIONS: ShardOptions = {
   hashKey: [0x0c5e_11a7, 0x51de_ca7e] as const,
   seed: 20_260_101,
   nowMs: START_MS,
+  countsSlots: true,
 };
 
 /** Lets the thread die at every write of the story's deed; the number of deaths. */

@@ -5,15 +5,23 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePort } from './redis-server.ts';
+import { CHECKOUT_MAIN, SERVER_MAIN } from './server-main.ts';
 
-const MAIN = fileURLToPath(new URL('../../bin/distcache.mjs', import.meta.url));
 /** Halves the time of a start from the second one on. */
-const NODE_COMPILE_CACHE = join(tmpdir(), 'distcache-test-compile-cache');
+export const NODE_COMPILE_CACHE = join(tmpdir(), 'distcache-test-compile-cache');
 const START_ATTEMPTS_MAX = 5;
 const OUTPUT_CHARACTERS_MAX = 1_000_000;
 const PORT_TAKEN_PATTERN = /address is in use|port is in use/;
+
+/**
+ * What the server writes last when its stop, which it bounds to less than two seconds itself, was not cut short. A clock of the tests
+ * would time the machine.
+ */
+export const STOPPED_IN_TIME = '"msg":"stopped"';
+
+/** Flags of a server that is asked over RESP alone: a quarter of the work of a start is for HTTP. */
+export const WITHOUT_HTTP: readonly string[] = ['--http-port', '0'];
 
 export type DistcacheServer = {
   readonly port: number;
@@ -37,12 +45,13 @@ export type Ended = { readonly code: number | null; readonly stdout: string; rea
 /**
  * Starts the server with two workers, 64 MB and no rehearsal, and resolves when it is ready. `flags` come last and therefore win; a flag
  * `--port` among them is the caller's own (its port is then not known here). `launcher` is a command that runs the rest of
- * its arguments.
+ * its arguments; `main` is the program.
  */
 export async function startDistcache(
   flags: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
   launcher: readonly string[] = [],
+  main = SERVER_MAIN,
 ): Promise<DistcacheServer> {
   let output = '';
   for (let attempt = 0; attempt < START_ATTEMPTS_MAX; attempt++) {
@@ -50,6 +59,7 @@ export async function startDistcache(
     const httpPort = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'distcache-test-'));
     const child = spawnDistcache(
+      main,
       [
         '--port',
         `${port}`,
@@ -80,12 +90,13 @@ export async function startDistcache(
   throw new Error(`the server did not start: ${output}`);
 }
 
-/** Runs the server with these flags alone, for a start that ends by itself. */
+/** Runs the sources of the server with these flags alone, in an empty folder of its own, for a start that ends by itself. */
 export function runDistcache(
   flags: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
-  const child = spawnDistcache(flags, environment);
+  const folder = mkdtempSync(join(tmpdir(), 'distcache-test-'));
+  const child = spawnDistcache(CHECKOUT_MAIN, flags, environment, [], folder);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -94,16 +105,24 @@ export function runDistcache(
   child.stderr?.on('data', (chunk) => {
     stderr += chunk;
   });
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      rmSync(folder, { recursive: true, force: true });
+      resolve({ code, stdout, stderr });
+    });
+  });
 }
 
 function spawnDistcache(
+  main: string,
   flags: readonly string[],
   environment: Readonly<Record<string, string>>,
   launcher: readonly string[] = [],
+  folder?: string,
 ): ChildProcess {
-  const [program, ...rest] = [...launcher, process.execPath, MAIN, ...flags];
+  const [program, ...rest] = [...launcher, process.execPath, main, ...flags];
   const child = spawn(program, rest, {
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE, ...environment },
   });

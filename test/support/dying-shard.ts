@@ -28,6 +28,7 @@ export function openDying(shard: Shard, lifetime: Lifetime): Shard {
     entries: mortalArena(shard.entries, lifetime),
     groups: mortalArena(shard.groups, lifetime),
     ghosts: mortal(shard.ghosts, lifetime),
+    slotKeys: shard.slotKeys === undefined ? undefined : mortal(shard.slotKeys, lifetime),
     journal: {
       words: mortal(shard.journal.words, lifetime),
       numbers: mortal(shard.journal.numbers, lifetime),
@@ -51,6 +52,8 @@ export function likeBuffers(buffers: ShardBuffers): ShardBuffers {
     groups: new SharedArrayBuffer(buffers.groups.byteLength),
     journal: new SharedArrayBuffer(Math.min(buffers.journal.byteLength, JOURNAL_BYTES)),
     ghosts: new SharedArrayBuffer(buffers.ghosts.byteLength),
+    backlog: undefined,
+    slotKeys: buffers.slotKeys && new SharedArrayBuffer(buffers.slotKeys.byteLength),
   };
 }
 
@@ -64,6 +67,7 @@ export function copyBuffers(from: ShardBuffers, to: ShardBuffers): void {
   );
   Buffer.from(from.groups).copy(Buffer.from(to.groups));
   Buffer.from(from.ghosts).copy(Buffer.from(to.ghosts));
+  if (from.slotKeys && to.slotKeys) Buffer.from(from.slotKeys).copy(Buffer.from(to.slotKeys));
 }
 
 function mortalArena(arena: Shard['entries'], lifetime: Lifetime): Shard['entries'] {

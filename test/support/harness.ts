@@ -9,6 +9,7 @@ import { bindSession, createAclAccess, installAccess, isOpenToAll } from '../../
 import { decideUsers, loadUsers } from '../../src/commands/acl-decisions.ts';
 import type { Call } from '../../src/commands/call.ts';
 import { createChanges } from '../../src/commands/changes.ts';
+import type { ClusterView } from '../../src/commands/cluster-view.ts';
 import type { Engine } from '../../src/commands/engine.ts';
 import { executeCall } from '../../src/commands/execute.ts';
 import { createSampling } from '../../src/commands/key-sampling.ts';
@@ -54,6 +55,8 @@ export type Harness = {
   readonly pushed: string[];
   /** Commands that were put off to the end of a pause. */
   postponements: number;
+  /** Commands that were put off until their slots are where they belong. */
+  slotWaits: number;
   nowMs: number;
   readonly expectWhole: () => void;
 };
@@ -65,6 +68,10 @@ export type HarnessOptions = {
   nowMs?: number;
   /** The clock that commands are timed by. */
   monotonicMs?: () => number;
+  /** What the thread knows of the cluster (cluster-table.ts); none by default. */
+  cluster?: ClusterView;
+  /** Of each shard, in a cluster. */
+  backlogBytes?: number;
 };
 
 export function createHarness({
@@ -73,6 +80,8 @@ export function createHarness({
   shardBytes = 8 * 2 ** 20,
   nowMs = START_MS,
   monotonicMs = () => 0,
+  cluster,
+  backlogBytes = 64 * 1024,
 }: HarnessOptions = {}): Harness {
   const loaded = loadConfig(['--workers', String(count), ...flags], {}, currentSurroundings());
   if (loaded.kind !== 'run') throw new Error('the flags ask for help');
@@ -92,8 +101,11 @@ export function createHarness({
       hashKey: [1000 + index, 2000 + index],
       seed: 1000 + index,
       nowMs,
+      countsSlots: cluster !== undefined,
+      backlogBytes: cluster === undefined ? undefined : backlogBytes,
     });
     const shard = openShard(buffers, index, 1, clock, keyEvents);
+    shard.roles = cluster?.table.roles;
     formatShard(shard, nowMs);
     return shard;
   });
@@ -142,6 +154,7 @@ export function createHarness({
     runId: '0'.repeat(40),
     access: createAclAccess(loadUsers(config)),
     sessions: new Map(),
+    cluster,
     gate: new Int32Array(createGateBuffer()),
     monitoring: createMonitoring(),
     sampling: createSampling(createAccessBuffer(1, 11, 22), 0, nowMs),
@@ -150,12 +163,14 @@ export function createHarness({
     tracking: createTracking(openTrackingFilter(createTrackingFilterBuffer(count, 11, 22), count, 0), 1),
     changes: createChanges(shards),
     drainLog: () => undefined,
+    onLogged: undefined,
     slowLog: createSlowLog(createSlowLogIds()),
     latencyEvents: new Map(),
     persistence: new Float64Array(createPersistenceBuffer(nowMs)),
     logReading: () => [],
     resetLogTotals: () => undefined,
     whenSynced: undefined,
+    whenLogged: undefined,
     activeExpiry: true,
     later: (callback) => void setImmediate(callback),
   };
@@ -191,12 +206,17 @@ export function createHarness({
         postpone: () => {
           harness.postponements += 1;
         },
+        awaitSlot: () => {
+          harness.slotWaits += 1;
+        },
+        places: undefined,
       },
       address: '127.0.0.1:50000',
       localAddress: '127.0.0.1:6379',
       fileDescriptor: 8,
       createdAtMs: harness.nowMs,
       isUnixSocket: false,
+      isEncrypted: false,
       database: 0,
       protocol: 2,
       authenticated: isOpenToAll(engine.access),
@@ -225,6 +245,7 @@ export function createHarness({
     reply.length = 0;
     reply.protocol = session.protocol;
     executeCall(call);
+    session.commandsProcessed += 1;
     return reply.bytes.toString('latin1', 0, reply.length);
   };
   const harness: Harness = {
@@ -238,6 +259,7 @@ export function createHarness({
     deferredReplies,
     pushed,
     postponements: 0,
+    slotWaits: 0,
     nowMs,
     expectWhole: () => {
       for (const shard of shards) expect(checkShard(shard)).toBeUndefined();

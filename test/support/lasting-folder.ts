@@ -18,13 +18,14 @@ export type DataFolder = {
   remove(): Promise<void>;
 };
 
-export function createDataFolder(): DataFolder {
+/** `everyFlags` are those of every server that starts there. */
+export function createDataFolder(everyFlags: readonly string[] = []): DataFolder {
   const path = mkdtempSync(join(tmpdir(), 'distcache-data-'));
   const servers: DistcacheServer[] = [];
   return {
     path,
     start: async (flags = [], launcher = []) => {
-      const common = ['--dir', path, '--save', '', '--enable-debug-command', 'yes'];
+      const common = ['--dir', path, '--save', '', '--enable-debug-command', 'yes', ...everyFlags];
       const server = await startDistcache([...common, ...flags], {}, launcher);
       servers.push(server);
       return server;

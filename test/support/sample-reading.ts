@@ -1,4 +1,5 @@
 /** A made-up server's numbers for the tests of readings and of what is written from them. */
+import type { ClusterReading } from '../../src/metrics/cluster-reading.ts';
 import { createCountersBuffer, openAllCounters, openAllLatencies } from '../../src/metrics/counters.ts';
 import {
   createHistogram,
@@ -77,6 +78,34 @@ export function sampleShard(index: number): ShardReading {
     databases: [
       { keys: 8 * times, expiring: 3 * times },
       { keys: 2 * times, expiring: 0 },
+    ],
+  };
+}
+
+/** A cluster of two nodes, of which the other is a replica of this one, which coordinates. */
+export function sampleCluster(): ClusterReading {
+  const roles = { own: 8192, replica: 8000, importing: 2, strange: 190 };
+  const node = { weight: 100, tlsPort: 0, coming: 0, heldSlots: 8192, heldWhole: 8190 };
+  const [one, other] = ['a', 'b'].map((letter) => letter.repeat(40));
+  return {
+    ...{ name: 'distcache', ownId: one, coordinatorId: one, epoch: 42, isCovered: true, isServing: true },
+    ...{ leaseLeftMs: 2500, slots: roles, keys: { own: 10, replica: 7, importing: 1, strange: 3 } },
+    ...{ wholeReplicas: 7990, handingOver: 4, coveredSlots: 16_384, movingSlots: 5 },
+    nodes: [
+      {
+        ...{ ...node, id: one, index: 0, host: '10.0.0.1', port: 6379, httpPort: 8080 },
+        ...{ isAlive: true, isOwn: true, isCoordinator: true, slots: 8192, replicas: 8000 },
+        ...{ fedSlots: 0, fedWhole: 0, fedHeardAgoMs: null, heldSlots: 0, heldWhole: 0 },
+        ...{ isFed: false, fedBehindBytes: 0, fedInFlightBytes: 0, fedCopies: 0 },
+        ...{ circuit: null, pingMs: null, commandsPerSecond: null },
+      },
+      {
+        ...{ ...node, id: other, index: 1, host: '10.0.0.2', port: 6379, httpPort: 0 },
+        ...{ isAlive: false, isOwn: false, isCoordinator: false, slots: 8192, replicas: 8192 },
+        ...{ fedSlots: 8192, fedWhole: 8000, fedHeardAgoMs: 1500 },
+        ...{ isFed: true, fedBehindBytes: 700, fedInFlightBytes: 300, fedCopies: 4 },
+        ...{ circuit: 'open', pingMs: 0.25, commandsPerSecond: 1234 },
+      },
     ],
   };
 }

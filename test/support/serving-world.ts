@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { installClientTopics } from '../../src/commands/client.ts';
+import type { ClusterView } from '../../src/commands/cluster-view.ts';
 import { createLogBoardBuffer, type LogBoard, openLogBoard } from '../../src/durability/log-board.ts';
 import { createLogWriter, type LogWriter } from '../../src/durability/log-stream.ts';
 import { logUserOf } from '../../src/net/log-user.ts';
@@ -53,6 +54,8 @@ type WorldOptions = {
   flags?: readonly string[];
   /** The clock that commands and turns are timed by. */
   monotonicMs?: () => number;
+  /** What the node knows of a cluster, where it is in one. */
+  cluster?: ClusterView;
 };
 
 /** Stream 0 is this worker's; the words of the others are the test's. */
@@ -64,9 +67,16 @@ export function createServingWorld({
   shardBytes = 8 * 2 ** 20,
   flags: furtherFlags = [],
   monotonicMs,
+  cluster,
 }: WorldOptions = {}): ServingWorld {
   const flags = ['--appendfsync', appendfsync, '--on-log-error', onLogError, '--enable-debug-command', 'yes'];
-  const harness = createHarness({ shards, shardBytes, flags: [...flags, ...furtherFlags], monotonicMs });
+  const harness = createHarness({
+    shards,
+    shardBytes,
+    flags: [...flags, ...furtherFlags],
+    monotonicMs,
+    cluster,
+  });
   const { engine } = harness;
   for (const shard of harness.shards) startJournaling(shard);
   const disk = createSimulatedDisk();

@@ -34,6 +34,7 @@ export function createTestShard(options: Partial<ShardOptions> = {}): Shard {
     hashKey: [0x0c5e_11a7, 0x51de_ca7e],
     seed: 20_260_101,
     nowMs: START_MS,
+    countsSlots: true,
     ...options,
   });
   const shard = openShard(buffers, 0, 1, stillClock);

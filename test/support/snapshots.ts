@@ -40,6 +40,7 @@ const OPTIONS: ShardOptions = {
   hashKey: [0x0c5e_11a7, 0x51de_ca7e],
   seed: 20_260_101,
   nowMs: START_MS,
+  countsSlots: true,
 };
 
 const slotTables = new Map<number, Uint16Array>();

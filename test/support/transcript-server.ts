@@ -27,7 +27,7 @@ const ERROR_LINE = /^errorstat_([^:]+):count=(\d+)/gm;
 const COMMAND_LINE = /^cmdstat_([^:]+):calls=(\d+),.*rejected_calls=(\d+),failed_calls=(\d+)/gm;
 
 /** Counters of connections follow when both sides have closed: so long after the last reply they may be wrong. */
-const SETTLE_MS_MAX = 2_000;
+const SETTLE_MS_MAX = 10_000;
 
 /** The stage and its control on a server that was started with these flags. */
 export async function openStage(

@@ -8,7 +8,7 @@ import { MAIN_THREAD_ID } from '../../src/threads/boot.ts';
 import { createBus, requestFrom } from '../../src/threads/bus.ts';
 import { workerEntry } from '../../src/threads/entry.ts';
 import { createJobs, type Jobs, jobThreads, runJob, serveJobs, stopJobs } from '../../src/threads/jobs.ts';
-import { type DistcacheServer, startDistcache } from '../support/distcache-server.ts';
+import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { connectClient } from '../support/resp-client.ts';
 
 const STUB = new URL('../support/stub-job.ts', import.meta.url);
@@ -136,7 +136,7 @@ describe('the server', () => {
   const BYTES = 60_000;
 
   async function startWithLargeValues(): Promise<DistcacheServer> {
-    server = await startDistcache(['--workers', '1', '--proto-max-bulk-len', '1000gb']);
+    server = await startDistcache(['--workers', '1', '--proto-max-bulk-len', '1000gb', ...WITHOUT_HTTP]);
     const filling = await connectClient({ port: server.port, host: '127.0.0.1' });
     for (const key of ['a', 'b']) await filling.ask(`SETRANGE ${key} ${BYTES - 1} x`);
     filling.socket.destroy();
@@ -168,9 +168,7 @@ describe('the server', () => {
     const other = await connectClient({ port: running.port, host: '127.0.0.1' });
     const cut = expect(asking.ask('LCS a b LEN')).rejects.toThrow('closed');
     await other.ask('PING');
-    const startedMs = performance.now();
     expect(await running.stop()).toBe(0);
-    expect(performance.now() - startedMs).toBeLessThan(2_000);
     expect(running.output()).not.toContain('did not finish in time');
     await cut;
     other.socket.destroy();

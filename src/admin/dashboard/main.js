@@ -5,6 +5,7 @@ import { getJson } from './api.js';
 import { createBigKeys } from './big-keys.js';
 import { createCharts, drawCharts, recolourCharts, setWindow } from './charts.js';
 import { createClients } from './clients.js';
+import { createCluster } from './cluster.js';
 import { showConnection } from './connection.js';
 import { byId } from './dom.js';
 import { createHeadline } from './headline.js';
@@ -13,7 +14,7 @@ import { createHotKeys } from './hot-keys.js';
 import { announce } from './live-region.js';
 import { startNavigation } from './navigation.js';
 import { createPollster, setLive } from './poll.js';
-import { createRing } from './ring.js';
+import { createShardRing } from './ring.js';
 import { createSettings } from './settings.js';
 import { createShards } from './shards.js';
 import { createSizing } from './sizing.js';
@@ -31,9 +32,10 @@ const history = createHistory();
 const charts = createCharts(history, WINDOW_SECONDS);
 const writeHeadline = createHeadline();
 const pollster = createPollster();
-const ring = createRing(pollster);
+const ring = createShardRing(pollster);
 const writeShards = createShards(ring.select);
 const writeWorkers = createWorkers();
+const writeCluster = createCluster(pollster);
 const sizing = createSizing(pollster);
 createHotKeys(pollster);
 createBigKeys(pollster);
@@ -102,6 +104,7 @@ function takeState(next) {
     showStanding(next);
     writeShards(next, state);
     writeWorkers(next, state);
+    writeCluster(next);
   }
   state = next;
 }

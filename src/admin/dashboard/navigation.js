@@ -13,10 +13,11 @@ export function startNavigation() {
   const mark = () => {
     isFramed = false;
     const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
-    const passed = sections.filter(
-      (section) => section && section.getBoundingClientRect().top <= READING_LINE_PX,
-    ).length;
-    const next = isAtEnd ? links.length - 1 : Math.max(0, passed - 1);
+    // A link that is not shown has a section that is not, either.
+    const passed = sections.findLastIndex(
+      (section, at) => !links[at].hidden && section && section.getBoundingClientRect().top <= READING_LINE_PX,
+    );
+    const next = isAtEnd ? links.length - 1 : Math.max(0, passed);
     if (next === current) return;
     links[current]?.removeAttribute('aria-current');
     links[next].setAttribute('aria-current', 'true');

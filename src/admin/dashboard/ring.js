@@ -1,6 +1,6 @@
 /**
- * The picture of the hash ring. Outside, all slots in their order, in pieces of 64 that have the colour of the shard with
- * the most of them; inside, what part of all slots each shard has; below, how evenly. A shard that is pointed at, here or
+ * The picture of a hash ring, over shards or over nodes. Outside, all slots in their order, in pieces of 64 that have the colour of the shard with
+ * the most of them; inside, what part of all slots each shard has; below, how evenly. A shard, or a node, that is pointed at, here or
  * in the table, lights up: then the pieces show how many of their slots are its own.
  */
 import { byId, setProperty, setText, svgElement } from './dom.js';
@@ -21,13 +21,24 @@ const NONE = -1;
 const EVERY_MS = 30_000;
 const FULL_CIRCLE = 0.999_999;
 
-/** @typedef {import('./shapes.d.ts').RingAnswer} RingAnswer */
+/** @typedef {{ slots: number, owners: readonly { owner: number, slots: number }[], ranges: readonly [number, number, number][] }} RingAnswer */
+
+/**
+ * @typedef {object} RingOptions
+ * @property {string} section the id of the card, with which those of its parts begin
+ * @property {string} path where the ring is asked for
+ * @property {number} everyMs
+ * @property {(answer: any) => RingAnswer} read
+ * @property {(owner: number) => string} nameOf
+ * @property {[one: string, many: string]} words
+ */
 
 /**
  * @typedef {object} RingPicture
+ * @property {RingOptions} options
  * @property {RingAnswer | undefined} ring
  * @property {string} drawn what is on the page, to draw only what changed
- * @property {HTMLInputElement} slider whose value is the place of the shard that is lit; NONE for all
+ * @property {HTMLInputElement} slider whose value is the place of the owner that is lit; NONE for all
  * @property {SVGElement[]} pieces of the outer circle
  * @property {number[][]} slotsOf by piece: the slots in it by place of the owner
  * @property {SVGElement[]} arcs of the inner circle
@@ -35,22 +46,50 @@ const FULL_CIRCLE = 0.999_999;
  */
 
 /**
+ * The ring over the shards.
  * @param {import('./poll.js').Pollster} pollster
- * @returns {{ select: (shard: number) => void }}
  */
-export function createRing(pollster) {
-  const slider = /** @type {HTMLInputElement} */ (byId('ring-shard'));
-  /** @type {RingPicture} */
-  const picture = { ring: undefined, drawn: '', slider, pieces: [], slotsOf: [], arcs: [], bars: [] };
-  const select = (/** @type {number} */ shard) =>
-    selectAt(picture, picture.ring?.owners.findIndex((owner) => owner.shard === shard) ?? NONE);
-  listenSlider(picture);
-  byId('ring').addEventListener('pointerleave', () => selectAt(picture, NONE));
-  poll(pollster, {
+export function createShardRing(pollster) {
+  return createRing(pollster, {
     section: 'ring',
-    path: () => 'v1/ring',
+    path: 'v1/ring',
     everyMs: EVERY_MS,
-    onData: (ring) => drawRing(picture, ring, select),
+    read: (/** @type {import('./shapes.d.ts').RingAnswer} */ { slots, owners, ranges }) => {
+      return { slots, owners: owners.map(({ shard, slots: own }) => ({ owner: shard, slots: own })), ranges };
+    },
+    nameOf: (shard) => `shard ${shard}`,
+    words: ['shard', 'shards'],
+  });
+}
+
+/**
+ * @param {import('./poll.js').Pollster} pollster
+ * @param {RingOptions} options
+ * @returns {{ select: (owner: number) => void }}
+ */
+export function createRing(pollster, options) {
+  const { section, path, everyMs, read } = options;
+  const slider = /** @type {HTMLInputElement} */ (byId(`${section}-slider`));
+  /** @type {RingPicture} */
+  const picture = {
+    options,
+    ring: undefined,
+    drawn: '',
+    slider,
+    pieces: [],
+    slotsOf: [],
+    arcs: [],
+    bars: [],
+  };
+  const select = (/** @type {number} */ wanted) =>
+    selectAt(picture, picture.ring?.owners.findIndex(({ owner }) => owner === wanted) ?? NONE);
+  listenSlider(picture);
+  byId(section).addEventListener('pointerleave', () => selectAt(picture, NONE));
+  poll(pollster, {
+    section,
+    path: () => path,
+    everyMs,
+    onData: (answer) => drawRing(picture, read(answer), select),
   });
   return { select };
 }
@@ -58,7 +97,7 @@ export function createRing(pollster) {
 /**
  * @param {RingPicture} picture
  * @param {RingAnswer} ring
- * @param {(shard: number) => void} select
+ * @param {(owner: number) => void} select
  */
 function drawRing(picture, ring, select) {
   const described = JSON.stringify(ring);
@@ -66,9 +105,9 @@ function drawRing(picture, ring, select) {
   picture.drawn = described;
   picture.ring = ring;
   picture.slotsOf = slotsByPiece(ring);
-  picture.pieces = drawPieces();
-  picture.arcs = drawArcs(ring, select);
-  picture.bars = drawBars(ring, select);
+  picture.pieces = drawPieces(picture);
+  picture.arcs = drawArcs(picture, ring, select);
+  picture.bars = drawBars(picture, ring, select);
   picture.slider.max = String(ring.owners.length - 1);
   selectAt(picture, NONE);
 }
@@ -78,76 +117,79 @@ function drawRing(picture, ring, select) {
  * @param {RingAnswer} ring
  */
 function slotsByPiece({ owners, ranges, slots }) {
-  const places = new Map(owners.map(({ shard }, at) => [shard, at]));
+  const places = new Map(owners.map(({ owner }, at) => [owner, at]));
   const counts = Array.from({ length: PIECES }, () => owners.map(() => 0));
-  for (const [first, last, shard] of ranges) {
+  for (const [first, last, owner] of ranges) {
     for (let slot = first; slot <= last; slot++) {
-      counts[Math.floor((slot * PIECES) / slots)][places.get(shard) ?? 0]++;
+      counts[Math.floor((slot * PIECES) / slots)][places.get(owner) ?? 0]++;
     }
   }
   return counts;
 }
 
-function drawPieces() {
+/** @param {RingPicture} picture */
+function drawPieces({ options }) {
   const pieces = Array.from({ length: PIECES }, (_, at) => {
     return svgElement('path', {
       d: arcPath(at / PIECES, (at + 1) / PIECES, OUTER, PIECES_INNER),
       class: 'arc',
     });
   });
-  byId('ring-pieces').replaceChildren(...pieces);
+  byId(`${options.section}-pieces`).replaceChildren(...pieces);
   return pieces;
 }
 
 /**
+ * @param {RingPicture} picture
  * @param {RingAnswer} ring
- * @param {(shard: number) => void} select
+ * @param {(owner: number) => void} select
  */
-function drawArcs({ owners, slots }, select) {
+function drawArcs({ options }, { owners, slots }, select) {
   let turn = 0;
-  const arcs = owners.map(({ shard, slots: own }) => {
+  const arcs = owners.map(({ owner, slots: own }) => {
     const end = turn + own / slots;
     const arc = svgElement('path', { d: arcPath(turn, end, SHARES_OUTER, SHARES_INNER), class: 'arc' });
     turn = end;
-    paint(arc, shard);
-    arc.addEventListener('pointerenter', () => select(shard));
+    paint(arc, owner);
+    arc.addEventListener('pointerenter', () => select(owner));
     return arc;
   });
-  byId('ring-arcs').replaceChildren(...arcs);
+  byId(`${options.section}-arcs`).replaceChildren(...arcs);
   return arcs;
 }
 
 /**
  * Bars from zero; the line is where all would end if all were alike.
+ * @param {RingPicture} picture
  * @param {RingAnswer} ring
- * @param {(shard: number) => void} select
+ * @param {(owner: number) => void} select
  */
-function drawBars(ring, select) {
+function drawBars({ options }, ring, select) {
   const largest = Math.max(1, ...ring.owners.map(({ slots }) => slots));
   const step = BARS_WIDTH / ring.owners.length;
   const gap = step > 4 ? 2 : step / 4;
-  const bars = ring.owners.map(({ shard, slots }, at) => {
+  const bars = ring.owners.map(({ owner, slots }, at) => {
     const height = (slots / largest) * (BARS_HEIGHT - 4);
     const box = { x: at * step + gap / 2, y: BARS_HEIGHT - height, width: step - gap, height, class: 'bar' };
     const bar = svgElement('rect', box);
-    paint(bar, shard);
-    bar.addEventListener('pointerenter', () => select(shard));
+    paint(bar, owner);
+    bar.addEventListener('pointerenter', () => select(owner));
     return bar;
   });
   const mean = ring.slots / Math.max(1, ring.owners.length);
   const y = BARS_HEIGHT - (mean / largest) * (BARS_HEIGHT - 4);
   const line = svgElement('line', { x1: 0, x2: BARS_WIDTH, y1: y, y2: y, class: 'mean' });
-  byId('ring-bars').replaceChildren(...bars, line);
+  byId(`${options.section}-bars`).replaceChildren(...bars, line);
   return bars;
 }
 
 /**
- * Lights up one shard and tells of it; NONE tells of all.
+ * Lights up one owner and tells of it; NONE tells of all.
  * @param {RingPicture} picture
  * @param {number} at its place among the owners
  */
 function selectAt(picture, at) {
-  const { ring, slider, arcs, bars } = picture;
+  const { ring, slider, arcs, bars, options } = picture;
   if (ring === undefined) return;
   const { owners, slots } = ring;
   paintPieces(picture, owners, at);
@@ -158,13 +200,14 @@ function selectAt(picture, at) {
   }
   const one = owners[at];
   const number = one ? one.slots : owners.length;
-  const caption = one ? `slots in shard ${one.shard}` : owners.length === 1 ? 'shard' : 'shards';
+  const { section, nameOf, words } = options;
+  const caption = one ? `slots in ${nameOf(one.owner)}` : words[owners.length === 1 ? 0 : 1];
   const detail = one
     ? `${formatPercent(one.slots / slots)} of the ring`
     : `spread ${formatPercent(deviationOf(ring))}`;
-  setText(byId('ring-number'), formatWhole(number));
-  setText(byId('ring-caption'), caption);
-  setText(byId('ring-detail'), detail);
+  setText(byId(`${section}-number`), formatWhole(number));
+  setText(byId(`${section}-caption`), caption);
+  setText(byId(`${section}-detail`), detail);
   slider.value = String(at);
   slider.setAttribute('aria-valuetext', `${number} ${caption}`);
 }
@@ -178,14 +221,17 @@ function paintPieces({ pieces, slotsOf }, owners, at) {
   const most = Math.max(1, ...slotsOf.map((counts) => counts[at] ?? 0));
   pieces.forEach((piece, index) => {
     const counts = slotsOf[index];
-    const place = at === NONE ? counts.indexOf(Math.max(...counts)) : at;
-    paint(piece, owners[place].shard);
-    setProperty(piece, '--shade', at === NONE ? '1' : (0.08 + (0.92 * counts[at]) / most).toFixed(2));
+    const largest = Math.max(0, ...counts);
+    const place = at === NONE ? counts.indexOf(largest) : at;
+    // Slots of nobody leave a gap.
+    if (largest > 0) paint(piece, owners[place].owner);
+    const shade = largest === 0 ? 0 : at === NONE ? 1 : 0.08 + (0.92 * counts[at]) / most;
+    setProperty(piece, '--shade', shade.toFixed(2));
   });
 }
 
 /**
- * The slider that is heard and not seen: its arrow keys walk through the shards, Escape leaves.
+ * The slider that is heard and not seen: its arrow keys walk through the owners, Escape leaves.
  * @param {RingPicture} picture
  */
 function listenSlider(picture) {
@@ -226,14 +272,14 @@ function pointAt(turn, radius) {
 
 /**
  * @param {SVGElement} shape
- * @param {number} shard
+ * @param {number} owner
  */
-function paint(shape, shard) {
-  setProperty(shape, '--paint', `var(--series-${(shard % COLOURS) + 1})`);
+function paint(shape, owner) {
+  setProperty(shape, '--paint', `var(--series-${(owner % COLOURS) + 1})`);
 }
 
 /**
- * Standard deviation of the slots per shard, over their mean.
+ * Standard deviation of the slots per owner, over their mean.
  * @param {RingAnswer} ring
  */
 function deviationOf({ owners, slots }) {

@@ -45,6 +45,51 @@ type LogStreamState = {
   unsyncedBytes: number;
 };
 
+type ByRole = { own: number; replica: number; importing: number; strange: number };
+
+/** A node of the cluster; what nobody here knows is null. */
+export type NodeState = {
+  id: string;
+  index: number;
+  host: string;
+  port: number;
+  tlsPort: number;
+  httpPort: number;
+  isAlive: boolean;
+  isOwn: boolean;
+  isCoordinator: boolean;
+  slots: number;
+  replicas: number;
+  coming: number;
+  isFed: boolean;
+  fedSlots: number;
+  fedWhole: number;
+  fedBehindBytes: number;
+  fedInFlightBytes: number;
+  heldSlots: number;
+  heldWhole: number;
+  circuit: string | null;
+  pingMs: number | null;
+  commandsPerSecond: number | null;
+};
+
+export type ClusterShown = {
+  name: string;
+  ownId: string;
+  coordinatorId: string;
+  epoch: number;
+  isCovered: boolean;
+  isServing: boolean;
+  leaseLeftMs: number;
+  slots: ByRole;
+  keys: ByRole;
+  wholeReplicas: number;
+  handingOver: number;
+  coveredSlots: number;
+  movingSlots: number;
+  nodes: readonly NodeState[];
+};
+
 /** The server as it stands, from the event `state` of `/v1/live`. Counts are since its start. */
 export type StateAnswer = {
   t: number;
@@ -78,6 +123,8 @@ export type StateAnswer = {
     bytes: number;
   };
   loading: { loading: boolean; bytes: number; bytesDone: number };
+  /** Null on a node that is alone. */
+  cluster: ClusterShown | null;
 };
 
 export type SlowLogRow = {
@@ -128,6 +175,13 @@ export type SettingRow = {
   differs: boolean;
   mutable: boolean;
   help: string;
+};
+
+/** Which node has which slots: `/v1/cluster/ring`. */
+export type NodeRingAnswer = {
+  slots: number;
+  owners: readonly { node: number; id: string; slots: number }[];
+  ranges: readonly [first: number, last: number, node: number][];
 };
 
 export type RingAnswer = {

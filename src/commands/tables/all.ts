@@ -15,6 +15,7 @@ import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
 import { NUMBER_COMMANDS } from './numbers.ts';
 import { PUBSUB_COMMANDS } from './pubsub.ts';
+import { REPLICATION_COMMANDS } from './replication.ts';
 import { SCRIPTING_COMMANDS } from './scripting.ts';
 import { SERVER_COMMANDS } from './server.ts';
 import { STRING_COMMANDS } from './strings.ts';
@@ -33,6 +34,7 @@ export const ALL_COMMANDS: readonly CommandSpec[] = [
   ...GENERIC_COMMANDS,
   ...NUMBER_COMMANDS,
   ...PUBSUB_COMMANDS,
+  ...REPLICATION_COMMANDS,
   ...SCRIPTING_COMMANDS,
   ...SERVER_COMMANDS,
   ...STRING_COMMANDS,

@@ -2,10 +2,11 @@
  * The servers that can be put through crashes, each as a child process on a folder that outlives it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_COMPILE_CACHE } from '../distcache-server.ts';
 import { freePort } from '../redis-server.ts';
+import { SERVER_MAIN } from '../server-main.ts';
 import { openWire } from '../wire.ts';
 
 export const FSYNC_POLICIES = ['everysec', 'always', 'no'] as const;
@@ -36,8 +37,6 @@ export type Running = {
 };
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const MAIN = join(ROOT, 'src/main.ts');
-const COMPILE_CACHE = join(tmpdir(), 'distcache-test-compile-cache');
 const MAXMEMORY = '1gb';
 const OUTPUT_CHARACTERS_MAX = 6_000;
 const START_ATTEMPTS_MAX = 5;
@@ -53,7 +52,7 @@ const DISTCACHE: Target = {
   launch: (port, httpPort, { folder, fsync, workers }) => ({
     program: process.execPath,
     flags: [
-      MAIN,
+      SERVER_MAIN,
       ...['--port', `${port}`, '--http-port', `${httpPort}`, '--dir', folder, '--workers', `${workers}`],
       ...['--appendonly', 'yes', '--appendfsync', fsync, '--save', ''],
       ...['--rehearsal', 'no', '--maxmemory', MAXMEMORY, '--maxmemory-policy', 'noeviction'],
@@ -95,7 +94,7 @@ export async function launchTarget(
   const { program, flags, httpPort } = target.launch(port, await freePort(), options);
   const child = spawn(program, flags, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+    env: { ...process.env, NODE_COMPILE_CACHE },
   });
   const killWithUs = () => child.kill('SIGKILL');
   process.once('exit', killWithUs);

@@ -1,0 +1,17 @@
+/**
+ * A pause that can be ended early. Owns no state; any thread.
+ */
+
+/** Resolves after so many milliseconds, or when `signal` is aborted. Keeps the process alive meanwhile. */
+export function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

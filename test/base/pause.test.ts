@@ -1,0 +1,15 @@
+/** A pause that can be ended early. */
+import { it } from 'vitest';
+import { pauseFor } from '../../src/base/pause.ts';
+
+it('a pause ends when its time is over', async () => {
+  await pauseFor(1, new AbortController().signal);
+});
+
+it('a pause ends early when it is called off, and does not begin where it was', async () => {
+  const calling = new AbortController();
+  const pausing = pauseFor(1e9, calling.signal);
+  calling.abort();
+  await pausing;
+  await pauseFor(1e9, calling.signal);
+});
