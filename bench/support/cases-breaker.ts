@@ -17,8 +17,11 @@ export const BREAKER_CASES: readonly Case[] = [
       return {
         run: () => {
           let admitted = 0;
+          // What is imported is read from its module each time: that is not the breaker's.
+          const admits = allow;
+          const yes = ADMITTED;
           for (let check = 0; check < CHECKS * ROUNDS; check += 1) {
-            if (allow(breaker, check) === ADMITTED) admitted += 1;
+            if (admits(breaker, check) === yes) admitted += 1;
           }
           if (admitted !== CHECKS * ROUNDS) throw new Error('a closed breaker refused');
           return admitted;

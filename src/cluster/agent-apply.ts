@@ -8,7 +8,9 @@ import { type ClusterNode, TOPIC_CLUSTER_NODES } from '../commands/cluster-view.
 import { CLUSTER_NODES_TOLD_MS_MAX } from '../config/limits-cluster.ts';
 import {
   countRole,
+  forgetSynced,
   NO_NODE,
+  type NodeTable,
   OWN_INDEX,
   ROLE_IMPORTING,
   ROLE_OWNER,
@@ -40,12 +42,20 @@ async function applyInTurn(agent: Agent): Promise<void> {
     agent.isApplyDue = false;
     const nodes = nodesOf(agent.state);
     if (!sameNodes(nodes, agent.nodes)) {
+      forgetFormer(agent.options.view.table, agent.nodes, nodes);
       agent.nodes = nodes;
       await requestAll(agent.options.bus, TOPIC_CLUSTER_NODES, nodes, CLUSTER_NODES_TOLD_MS_MAX);
     }
     // Something else may have come meanwhile, with nodes that nobody was told of.
     if (sameNodes(nodesOf(agent.state), agent.nodes)) writeTable(agent);
     else agent.isApplyDue = true;
+  }
+}
+
+/** Before threads hear of a node that has the index of another now: what is known of that one is not true of it. */
+function forgetFormer(table: NodeTable, before: Agent['nodes'], after: Agent['nodes']): void {
+  for (let index = 0; index < Math.max(before.length, after.length); index++) {
+    if (before[index]?.id !== after[index]?.id) forgetSynced(table, index);
   }
 }
 

@@ -2,7 +2,8 @@
  * Changes of the cluster's keys by this node: each one transaction that says what must not have changed meanwhile.
  *
  * Main thread. A new topology takes the place of the very epoch that it was made from, is written by a registered node only, and
- * takes slots only from the writer itself or from nodes that are not registered: whoever is owner elsewhere and alive stays it.
+ * takes slots only from the writer itself or from nodes that are not registered: whoever is owner elsewhere and alive stays it. What the
+ * writer gives of its own goes to nodes that are still registered as it knows them: one that has started anew may have nothing of it.
  */
 import { EtcdError } from '../base/errors.ts';
 import { pauseFor } from '../base/pause.ts';
@@ -11,8 +12,8 @@ import { NO_NODE } from '../routing/node-table.ts';
 import { applyState } from './agent-apply.ts';
 import type { Agent } from './agent-state.ts';
 import { commit, type EtcdCompare, getPrefix } from './etcd.ts';
-import type { NodeRecord } from './membership.ts';
-import { encodeTopology, nodeAt, type Topology } from './topology.ts';
+import { type ClusterState, type NodeRecord, takeTopology } from './membership.ts';
+import { encodeTopology, nodeAt, nodeOfId, type Topology } from './topology.ts';
 
 /**
  * Puts `next` in the place of the topology that it was made from, which is the one of `next.epoch`. With the guard 'coordinator',
@@ -23,6 +24,7 @@ import { encodeTopology, nodeAt, type Topology } from './topology.ts';
 export async function commitTopology(agent: Agent, next: Topology, guard?: 'coordinator'): Promise<boolean> {
   const { state, etcd } = agent;
   if (agent.registeredAt === 0 || next.epoch !== (state.topology?.epoch ?? 0)) return false;
+  if (heirs(state, next).some((id) => !state.members.has(id))) return false;
   const compare = comparesFor(agent, next, guard);
   const text = encodeTopology(next);
   const { topology: key } = state.keys;
@@ -31,7 +33,7 @@ export async function commitTopology(agent: Agent, next: Topology, guard?: 'coor
       const { succeeded, revision } = await commit(etcd, { compare, success: [{ put: key, value: text }] });
       if (succeeded) return adopt(agent, next, revision);
       // Of two tries only one can find the epoch as it was: that may have been the first.
-      return isInDoubt ? await adoptIfWritten(agent, next, text) : false;
+      return isInDoubt ? await adoptPresent(agent, next, text) : false;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       agent.options.log.warning(`a change of the topology did not go through: ${error.message}`);
@@ -46,14 +48,15 @@ export async function commitTopology(agent: Agent, next: Topology, guard?: 'coor
 /** Registers other things about this node, under the same lease; false: it is not registered, or etcd cannot be reached now. */
 export async function changeRecord(agent: Agent, change: Partial<NodeRecord>): Promise<boolean> {
   const { state, lease, etcd } = agent;
-  agent.record = { ...agent.record, ...change };
   if (agent.registeredAt === 0) return false;
   const key = state.keys.nodes + state.ownId;
+  const record = { ...agent.record, ...change };
   try {
     const { succeeded } = await commit(etcd, {
       compare: [{ key, createRevision: agent.registeredAt }],
-      success: [{ put: key, value: JSON.stringify(agent.record), lease: lease.id }],
+      success: [{ put: key, value: JSON.stringify(record), lease: lease.id }],
     });
+    if (succeeded) agent.record = record;
     return succeeded;
   } catch (error) {
     if (!(error instanceof EtcdError)) throw error;
@@ -74,6 +77,10 @@ function comparesFor(agent: Agent, next: Topology, guard: 'coordinator' | undefi
     ...losers(state.topology, next)
       .filter((id) => id !== ownId)
       .map((id) => ({ key: keys.nodes + id, createRevision: 0 })),
+    ...heirs(state, next).map((id) => ({
+      key: keys.nodes + id,
+      createRevision: state.members.get(id)?.registeredAt ?? 0,
+    })),
   ];
 }
 
@@ -88,19 +95,40 @@ function losers(before: Topology | undefined, next: Topology): string[] {
   return [...indices].flatMap((index) => nodeAt(before, index)?.id ?? []);
 }
 
+/** The ids of the nodes that get slots of this node. */
+function heirs({ topology: before, ownId }: ClusterState, next: Topology): string[] {
+  const own = before === undefined ? undefined : nodeOfId(before, ownId)?.index;
+  if (before === undefined || own === undefined) return [];
+  const indices = new Set<number>();
+  for (let slot = 0; slot < next.owners.length; slot++) {
+    if (before.owners[slot] === own && next.owners[slot] !== own) indices.add(next.owners[slot]);
+  }
+  return [...indices].flatMap((index) => nodeAt(next, index)?.id ?? []);
+}
+
 async function adopt(agent: Agent, next: Topology, revision: number): Promise<boolean> {
   const { state } = agent;
   if (state.topology === undefined || state.topology.epoch < revision) {
     state.topology = { ...next, epoch: revision };
     await applyState(agent);
   }
+  // The watch may have been faster, and what it brought be on its way to the threads.
+  await agent.applying;
   return true;
 }
 
-/** Rejects where etcd cannot be read. */
-async function adoptIfWritten(agent: Agent, next: Topology, text: string): Promise<boolean> {
-  const { topology: key } = agent.state.keys;
-  const { values } = await getPrefix(agent.etcd, key);
+/**
+ * Whether it is `next` that etcd has. If not, something may have come behind it, by which this node has to go before it takes
+ * itself for the owner of what it wanted to give away. Rejects where etcd cannot be read.
+ */
+async function adoptPresent(agent: Agent, next: Topology, text: string): Promise<boolean> {
+  const { etcd, state, options } = agent;
+  const { topology: key } = state.keys;
+  const { values } = await getPrefix(etcd, key);
   const present = values.find((value) => value.key === key);
-  return present?.value === text && (await adopt(agent, next, present.modRevision));
+  if (present === undefined) return false;
+  if (present.value === text) return adopt(agent, next, present.modRevision);
+  takeTopology(state, present.value, present.modRevision, options.log);
+  await applyState(agent);
+  return false;
 }

@@ -39,6 +39,8 @@ export type Agent = {
   record: NodeRecord;
   /** etcd's revision at which this node was registered; 0 while it is not. */
   registeredAt: number;
+  /** When another process was last seen registered under this node's name; -Infinity for never. */
+  otherSeenMs: number;
   /** From when on it may decide about nodes that are not there: later than at once where its own lease was lost. */
   plansFromMs: number;
   /** Why the node has not joined, or cannot keep its lease; '' while all is well. */
@@ -83,6 +85,7 @@ export function createAgent(options: AgentOptions): Agent {
     farewells: [],
     record,
     registeredAt: 0,
+    otherSeenMs: Number.NEGATIVE_INFINITY,
     plansFromMs: 0,
     trouble: 'not joined yet',
     troubleSinceMs: sharedMs(),

@@ -3,6 +3,8 @@
  * have that revision any more. Main thread.
  */
 import { EtcdError } from '../base/errors.ts';
+import { pauseFor } from '../base/pause.ts';
+import { CLUSTER_JOIN_PAUSE_MS } from '../config/limits-cluster.ts';
 import { applyState } from './agent-apply.ts';
 import type { Agent } from './agent-state.ts';
 import { type EtcdValue, getPrefix } from './etcd.ts';
@@ -29,14 +31,18 @@ export function followFrom(agent: Agent, values: readonly EtcdValue[], revision:
 function hear(agent: Agent, events: readonly EtcdEvent[]): void {
   const { state, options } = agent;
   takeEvents(state, events, options.log);
-  if (agent.registeredAt > 0 && !state.members.has(state.ownId)) {
-    // The lease ended, or somebody removed the key: whichever, others may take this node for dead.
-    agent.registeredAt = 0;
-    suspendLease(agent.lease);
-    options.log.warning('etcd does not list this node any more: it registers again');
-    agent.wake();
-  }
+  suspendIfUnlisted(agent);
   void applyState(agent);
+}
+
+/** The lease ended, or somebody removed the key: whichever, others may take this node for dead. */
+function suspendIfUnlisted(agent: Agent): void {
+  const { state, options } = agent;
+  if (agent.registeredAt === 0 || state.members.has(state.ownId)) return;
+  agent.registeredAt = 0;
+  suspendLease(agent.lease);
+  options.log.warning('etcd does not list this node any more: it registers again');
+  agent.wake();
 }
 
 /** Until it succeeds, or the agent has joined anew, or stops. */
@@ -53,11 +59,13 @@ async function readAgain(agent: Agent): Promise<void> {
       const { topology } = state;
       followFrom(agent, values, revision);
       keepNewer(agent, topology, revision);
+      suspendIfUnlisted(agent);
       await applyState(agent);
       return;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       options.log.warning(`etcd cannot be read: ${error.message}`);
+      await pauseFor(CLUSTER_JOIN_PAUSE_MS, ending.signal);
     }
   }
 }

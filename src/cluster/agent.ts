@@ -16,11 +16,13 @@ import { pauseFor } from '../base/pause.ts';
 import {
   CLUSTER_JOIN_PAUSE_MS,
   CLUSTER_REJOIN_MS,
+  CLUSTER_SUCCESSION_MS,
   CLUSTER_TROUBLE_LOG_MS,
 } from '../config/limits-cluster.ts';
 import { applyState } from './agent-apply.ts';
 import type { Agent } from './agent-state.ts';
 import { followFrom } from './agent-watch.ts';
+import { getPrefix } from './etcd.ts';
 import { admitLease, beatMs, dropLease, renewLease, takeLease } from './lease.ts';
 import { registerNode } from './membership.ts';
 
@@ -89,15 +91,23 @@ async function stayIn(agent: Agent): Promise<string> {
     options.log.warning('etcd has ended the lease of this node: it joins anew');
   }
   if (lease.id === '') await takeLease(lease);
+  if (agent.ending.signal.aborted) {
+    // The stop has found none to give back.
+    await dropLease(lease);
+    return '';
+  }
   return agent.registeredAt > 0 ? '' : register(agent);
 }
 
 async function register(agent: Agent): Promise<string> {
   const { etcd, state, lease, record, options } = agent;
+  const waits = await awaitSuccession(agent);
+  if (waits !== '' || agent.ending.signal.aborted) return waits;
   const registration = await registerNode(etcd, state.keys, record, lease.id);
   if (agent.ending.signal.aborted) return '';
   if (!registration.ok) {
     const { other } = registration;
+    agent.otherSeenMs = options.sharedMs();
     const where = other === undefined ? '' : ` at ${other.host}:${other.port || other.tlsPort}`;
     return `another process is registered as node ${record.id}${where}: waiting until its lease ends`;
   }
@@ -106,6 +116,7 @@ async function register(agent: Agent): Promise<string> {
   followFrom(agent, values, revision);
   await applyState(agent);
   if (agent.ending.signal.aborted) return '';
+  if (!state.members.has(record.id)) return 'etcd has not kept the registration of this node';
   agent.registeredAt = own?.createRevision ?? revision;
   if (agent.plansFromMs > options.sharedMs()) agent.plansFromMs = options.sharedMs() + CLUSTER_REJOIN_MS;
   admitLease(lease);
@@ -117,6 +128,18 @@ async function register(agent: Agent): Promise<string> {
   // What others wait for (a coordinator its chance, hand-overs their table) they look for again now.
   await applyState(agent);
   return '';
+}
+
+/**
+ * What the other process owned is its replicas' to take first: this node may have less of it than they have, after a power cut, or in an
+ * empty folder. Resolves to what is waited for, '' for nothing. Rejects with an EtcdError.
+ */
+async function awaitSuccession(agent: Agent): Promise<string> {
+  const { etcd, state, record, options, ending } = agent;
+  if (options.sharedMs() - agent.otherSeenMs >= CLUSTER_SUCCESSION_MS) return '';
+  const { values } = await getPrefix(etcd, state.keys.nodes + record.id, ending.signal);
+  if (values.length > 0) agent.otherSeenMs = options.sharedMs();
+  return `another process was registered as node ${record.id}: waiting until what it owned has new owners`;
 }
 
 /** Notes how it stands, and tells the operator when that changes, and each ten seconds while it is bad. */

@@ -4,7 +4,9 @@
  * Main thread, which alone writes these parts of the table. Owns no state.
  */
 import {
+  FAILOVERS,
   IS_COVERED,
+  LEASE_ENDS_MS,
   NO_NODE,
   type NodeTable,
   OWN_INDEX,
@@ -35,14 +37,23 @@ export function applyTopology(
   const ownIndex = nodeOfId(topology, ownId)?.index ?? NO_NODE;
   const isAlive = new Uint8Array(NO_NODE + 1);
   for (const { id, index } of topology.nodes) isAlive[index] = aliveIds.has(id) ? 1 : 0;
+  // This node hears that it was taken for gone when it is back, and is not admitted yet.
+  const isOwnGone = table.numbers[LEASE_ENDS_MS] === 0;
+  const isGone = (index: number) => isAlive[index] === 0 || (index === ownIndex && isOwnGone);
   let covered = 1;
+  let failovers = 0;
   for (let slot = 0; slot < SLOT_COUNT; slot++) {
     const owner = topology.owners[slot];
     if (isAlive[owner] === 0) covered = 0;
     const roles = rolesOf(table, topology, ownIndex, slot);
     // A slot that goes is given up before others are named, one that comes is taken when they are.
     table.roles[slot] &= roles;
-    if (table.owners[slot] !== owner) table.syncedFrom[slot] = NO_NODE;
+    const before = table.owners[slot];
+    if (before !== owner) table.syncedFrom[slot] = NO_NODE;
+    if (before !== owner && before !== NO_NODE && isGone(before)) {
+      table.failovers[slot] += 1;
+      failovers = 1;
+    }
     table.owners[slot] = owner;
     for (let rank = 0; rank < REPLICAS_MAX; rank++)
       table.replicas[rank][slot] = topology.replicas[rank][slot];
@@ -51,6 +62,7 @@ export function applyTopology(
   }
   table.words[OWN_INDEX] = ownIndex;
   table.words[IS_COVERED] = covered;
+  table.words[FAILOVERS] += failovers;
   table.numbers[TOPOLOGY_EPOCH] = topology.epoch;
   publishNodeTable(table);
 }

@@ -4,7 +4,14 @@
  * What goes wrong is thrown as an EtcdError. A password in the endpoint's URL is exchanged for a token, and stands in no message.
  * Main thread. Source: etcd's API reference, "Why gRPC gateway" (grpc-gateway, /v3, from etcd 3.4 on).
  */
-import { type CircuitBreakerPolicy, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import {
+  type CircuitBreakerPolicy,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhen,
+  type IBackoff,
+} from 'cockatiel';
+import { sharedMs } from '../base/clock.ts';
 import { EtcdError } from '../base/errors.ts';
 import { ETCD_BREAKER_FAILURES } from '../config/limits-cluster.ts';
 
@@ -52,9 +59,23 @@ export function createEndpoint(url: string, breakerResetMs: number): EtcdEndpoin
     password: decodeURIComponent(password),
     breaker: circuitBreaker(
       handleWhen((error) => error instanceof EtcdError && error.outcome !== 'refused'),
-      { halfOpenAfter: breakerResetMs, breaker: new ConsecutiveBreaker(ETCD_BREAKER_FAILURES) },
+      {
+        halfOpenAfter: { next: () => pauseFromNow(breakerResetMs) },
+        breaker: new ConsecutiveBreaker(ETCD_BREAKER_FAILURES),
+      },
     ),
     token: '',
+  };
+}
+
+/** The library compares with the wall clock how long a breaker has been open: a step of that must not keep this node from etcd. */
+function pauseFromNow(ms: number): IBackoff<unknown> {
+  const endsMs = sharedMs() + ms;
+  return {
+    get duration() {
+      return sharedMs() < endsMs ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    },
+    next: () => pauseFromNow(ms),
   };
 }
 

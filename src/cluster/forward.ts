@@ -15,7 +15,7 @@ import { type Errand, runErrand } from './errand.ts';
 import { publishElsewhere } from './forward-publish.ts';
 import { beginRequest, endRequest, writeCommand, writeWords } from './forward-request.ts';
 import { failOutlet, openOutlet, type ReplyOutlet } from './outlet.ts';
-import { createPeerLinks, type PeerLinks, reaches } from './peer-links.ts';
+import { createPeerLinks, describeLinks, type PeerLinks, reaches } from './peer-links.ts';
 import { countReplicasElsewhere } from './replicas-elsewhere.ts';
 import { canScatter, scatter } from './scatter.ts';
 
@@ -40,6 +40,7 @@ function createForwarder(links: PeerLinks): Forwarder {
     countReplicas: (node, protocol, slots, lsns, done) =>
       countReplicasElsewhere(links, node, protocol, slots, lsns, done),
     reaches: (node) => reaches(links, node),
+    links: () => describeLinks(links),
   };
 }
 

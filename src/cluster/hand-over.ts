@@ -187,13 +187,19 @@ async function commitBatch(options: HandOverOptions, batch: Batch, deadlineMs: n
   return false;
 }
 
-/** As the topology is now. A topology that came meanwhile has taken the mark from slots that go elsewhere, or not at all. */
+/**
+ * As the topology is now. A topology that came meanwhile has taken the mark from slots that go elsewhere, or not at all; and the heir may
+ * have lost what it had.
+ */
 function nextTopology({ topology, cluster }: HandOverOptions, { slots, heir }: Batch): Topology | undefined {
   const present = topology();
   const { table } = cluster;
   const own = table.words[OWN_INDEX];
   const areAsBefore = slots.every(
-    (slot) => present?.owners[slot] === own && (table.roles[slot] & ROLE_HANDING_OVER) !== 0,
+    (slot) =>
+      present?.owners[slot] === own &&
+      (table.roles[slot] & ROLE_HANDING_OVER) !== 0 &&
+      isReady(cluster, heir, slot),
   );
   return present === undefined || !areAsBefore ? undefined : handOverSlots(present, slots, heir);
 }

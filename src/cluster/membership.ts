@@ -10,7 +10,7 @@
 import { commit, type EtcdCompare, type EtcdValue } from './etcd.ts';
 import type { Etcd } from './etcd-gateway.ts';
 import type { EtcdEvent } from './etcd-watch.ts';
-import { decodeTopology, type Topology } from './topology.ts';
+import { decodeTopology, isTopologyNode, type Topology } from './topology.ts';
 
 /** What a node says of itself. */
 export type NodeRecord = {
@@ -31,6 +31,12 @@ export type NodeRecord = {
   readonly isStopping?: boolean;
 };
 
+/** A node whose lease is alive. */
+export type Member = NodeRecord & {
+  /** etcd's revision at which it was registered; another one each time. */
+  readonly registeredAt: number;
+};
+
 export type ClusterKeys = {
   readonly prefix: string;
   readonly nodes: string;
@@ -44,7 +50,7 @@ export type ClusterState = {
   /** Undefined: none has been written yet, or none was read. */
   topology: Topology | undefined;
   /** The nodes whose leases are alive, by id. Replaced as a whole. */
-  members: ReadonlyMap<string, NodeRecord>;
+  members: ReadonlyMap<string, Member>;
   /** The id of the coordinator; '' while there is none. */
   coordinator: string;
   /** etcd's revision that this state is of, as far as it matters here; 0 before the first reading. */
@@ -115,12 +121,12 @@ export function takeValues(
   revision: number,
   log: ClusterLog,
 ): void {
-  const members = new Map<string, NodeRecord>();
+  const members = new Map<string, Member>();
   let coordinator = '';
   let topology: Topology | undefined;
-  for (const { key, value, modRevision } of values) {
+  for (const { key, value, modRevision, createRevision } of values) {
     const record = recordAt(state, key, value, log);
-    if (record !== undefined) members.set(record.id, record);
+    if (record !== undefined) members.set(record.id, { ...record, registeredAt: createRevision });
     if (key === state.keys.coordinator) coordinator = value;
     if (key === state.keys.topology) topology = readTopology(state, value, modRevision, log);
   }
@@ -131,11 +137,11 @@ export function takeValues(
 export function takeEvents(state: ClusterState, events: readonly EtcdEvent[], log: ClusterLog): void {
   const { keys } = state;
   const members = new Map(state.members);
-  for (const { key, value, modRevision, isRemoved } of events) {
+  for (const { key, value, modRevision, createRevision, isRemoved } of events) {
     if (key.startsWith(keys.nodes)) {
       const record = isRemoved ? undefined : recordAt(state, key, value, log);
       if (record === undefined) members.delete(key.slice(keys.nodes.length));
-      else members.set(record.id, record);
+      else members.set(record.id, { ...record, registeredAt: createRevision });
     }
     if (key === keys.coordinator) state.coordinator = value;
     if (key === keys.topology) takeTopology(state, isRemoved ? undefined : value, modRevision, log);
@@ -144,8 +150,8 @@ export function takeEvents(state: ClusterState, events: readonly EtcdEvent[], lo
   state.members = members;
 }
 
-/** This node may know of a later one, which it has written itself. */
-function takeTopology(
+/** Takes in a topology, or that there is none. This node may know of a later one, which it has written itself. */
+export function takeTopology(
   state: ClusterState,
   value: string | undefined,
   modRevision: number,
@@ -192,9 +198,10 @@ export function parseNodeRecord(text: string): NodeRecord | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const fields = value as Record<string, unknown>;
-  const hasTexts = ['id', 'host', 'runId'].every((name) => typeof fields[name] === 'string');
-  const numbers = ['port', 'tlsPort', 'httpPort', 'weight', 'startedAtMs'];
-  const hasNumbers = numbers.every((name) => Number.isSafeInteger(fields[name]));
-  if (!hasTexts || !hasNumbers) return undefined;
-  return { ...(fields as unknown as NodeRecord), isLeaving: fields.isLeaving === true };
+  const isLeaving = fields.isLeaving === true;
+  // What the topology cannot name is not taken in: a document with it is one that nobody can read.
+  const isNode = isTopologyNode({ ...fields, index: 0, isLeaving });
+  if (!isNode || typeof fields.runId !== 'string' || !Number.isSafeInteger(fields.startedAtMs))
+    return undefined;
+  return { ...(fields as unknown as NodeRecord), isLeaving };
 }

@@ -26,13 +26,16 @@ export type ReplyOutlet = {
 
 const ERROR_BYTES_START = 256;
 
-/** An outlet for the reply of the command of `call`, which is used no more then. */
-export function openOutlet(call: Call): ReplyOutlet {
+/**
+ * An outlet for the reply of the command of `call`, which is used no more then. With `holdsBack` the client's next commands wait for it, as
+ * they must where this node does a part of the command itself: that goes over a link, and the next one might not.
+ */
+export function openOutlet(call: Call, holdsBack = false): ReplyOutlet {
   const { engine, session } = call;
   const base = { engine, session, protocol: session.protocol, hasBegun: false };
   const { places } = session.connection;
   if (places !== undefined && session.deferInside === undefined) {
-    const place = places.open();
+    const place = places.open(holdsBack);
     return { ...base, add: (bytes) => places.add(place, bytes), end: () => places.end(place) };
   }
   const deferred = deferReply(call);

@@ -5,7 +5,7 @@
  * Lives on its worker. What a turn sends goes out in one write. The replies come in the order of the requests; a large one is passed
  * on as it comes. One timer watches the oldest request: a link that leaves it unanswered for `cluster-peer-timeout`, without even
  * sending a part of a reply or taking a part of a large request, is given up with all that is in flight, and so is one that breaks. A link that was given up is not
- * used again.
+ * used again. What has come while the thread was held up is read before it is judged.
  */
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
@@ -63,6 +63,8 @@ export type PeerLink = {
   /** When the latest part of a large reply came, or of much that is sent went. */
   partMs: number;
   timer: NodeJS.Timeout | undefined;
+  /** The oldest request, if its time was over at the last look: its reply may have lain in the socket, unread. */
+  overdue: Exchange | undefined;
   isFlushDue: boolean;
   isClosed: boolean;
 };
@@ -83,6 +85,14 @@ const OUT_BYTES_KEPT_MAX = 1024 * 1024;
 /** The list of requests is cut when so many in front are done with. */
 const DONE_REQUESTS_KEPT_MAX = 1024;
 const LINE_END_BYTES = 2;
+/** A pass of the loop with a look at the sockets lies between two timers of this. */
+const LAST_LOOK_MS = 1;
+
+/** The memory for what is to be sent, and what of it waits, the kernel's own aside. */
+export function outputOf({ out, sending, socket }: PeerLink): { allocatedBytes: number; usedBytes: number } {
+  const queuedBytes = (sending?.length ?? 0) + socket.writableLength;
+  return { allocatedBytes: out.bytes.length + queuedBytes, usedBytes: out.length + queuedBytes };
+}
 
 /** A link over a socket that begins to connect; its input goes to `receiveReplies`. */
 export function openLink(
@@ -104,6 +114,7 @@ export function openLink(
     sending: undefined,
     partMs: 0,
     timer: undefined,
+    overdue: undefined,
     isFlushDue: false,
     isClosed: false,
   };
@@ -266,13 +277,21 @@ function armTimer(link: PeerLink, waitMs: number): void {
 }
 
 function checkDeadline(link: PeerLink): void {
+  const { overdue } = link;
   link.timer = undefined;
+  link.overdue = undefined;
   const oldest = firstOf(link);
   if (oldest === undefined || link.isClosed) return;
   const timeoutMs = link.hooks.timeoutMs();
   const leftMs = Math.max(oldest.sentMs, link.partMs) + timeoutMs - link.hooks.nowMs();
-  if (leftMs > 0) armTimer(link, Math.ceil(leftMs));
-  else breakLink(link, `it has not answered for ${timeoutMs} ms`, true);
+  if (leftMs > 0) {
+    armTimer(link, Math.ceil(leftMs));
+  } else if (overdue === oldest) {
+    breakLink(link, `it has not answered for ${timeoutMs} ms`, true);
+  } else {
+    link.overdue = oldest;
+    armTimer(link, LAST_LOOK_MS);
+  }
 }
 
 function breakLink(link: PeerLink, reason: string, isTimeout: boolean): void {

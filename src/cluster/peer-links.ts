@@ -8,7 +8,7 @@
  * any other's command.
  */
 import { Buffer } from 'node:buffer';
-import type { ClusterNode, ClusterView } from '../commands/cluster-view.ts';
+import type { ClusterNode, ClusterView, LinkFigures } from '../commands/cluster-view.ts';
 import type { Engine } from '../commands/engine.ts';
 import { PEER_READ_BUFFER_BYTES, SLOT_WAIT_MS } from '../config/limits-cluster.ts';
 import { CIRCUITS_OPENED, LINK_TIMEOUTS } from '../metrics/names.ts';
@@ -31,6 +31,7 @@ import {
   hasPlace,
   type LinkHooks,
   openLink,
+  outputOf,
   type PeerLink,
   receiveReplies,
   sendRequest,
@@ -42,10 +43,10 @@ const FIRST_PROTOCOL = 2;
 const ASKING_AT = 2;
 
 /** A link and whom it goes to. */
-type Route = { readonly link: PeerLink; readonly node: ClusterNode };
+type Route = { readonly link: PeerLink; readonly node: ClusterNode; readonly openedAtMs: number };
 
 /** What links need of a thread. */
-export type LinkEngine = Pick<Engine, 'config' | 'counters' | 'log' | 'later'>;
+export type LinkEngine = Pick<Engine, 'config' | 'counters' | 'log' | 'later' | 'wallMs'>;
 
 export type PeerLinks = {
   readonly engine: LinkEngine;
@@ -102,6 +103,18 @@ export function reaches({ cluster, board }: PeerLinks, node: number): boolean {
   return cluster.nodes[node] !== undefined && admits(board.breakers[node], cluster.sharedMs());
 }
 
+/** What each link has to send, and since when it is there. */
+export function describeLinks({ routes }: PeerLinks): LinkFigures[] {
+  const figures: LinkFigures[] = [];
+  for (const route of routes) {
+    if (route === undefined) continue;
+    const { link, node, openedAtMs } = route;
+    const { allocatedBytes, usedBytes } = outputOf(link);
+    figures.push({ direction: 'to', nodeId: node.id, createdAtMs: openedAtMs, allocatedBytes, usedBytes });
+  }
+  return figures;
+}
+
 /** Gives up all links; whatever is in flight fails. */
 export function closeLinks({ routes }: PeerLinks, reason: string): void {
   for (const route of [...routes]) if (route !== undefined) abandonLink(route.link, reason);
@@ -140,7 +153,7 @@ function routeTo(links: PeerLinks, peer: ClusterNode, protocol: 2 | 3, isAsking:
     // The process may end whatever is in flight.
     socket.unref();
     const link = openLink(socket, loginRequest(config, own.id, protocol), hooksOf(links, peer, at, isAsking));
-    const opened: Route = { link, node: peer };
+    const opened: Route = { link, node: peer, openedAtMs: engine.wallMs() };
     routes[at] = opened;
     return opened;
   } catch (error) {

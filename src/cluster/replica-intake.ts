@@ -5,7 +5,8 @@
  * A record is applied only while the slot is the owner's and a replica (or to be imported) here, looked up under the lock: so nothing is
  * applied after this node has become the owner. A slot of which something had to be passed over is copied anew.
  *
- * A slot's life by this link: NOT_FOLLOWED, COMING (a copy is under way), WHOLE, and MISSED (its role ended here in between).
+ * A slot's life by this link: NOT_FOLLOWED, COMING (a copy is under way), WHOLE, and MISSED (its role ended here in between). The owner hears
+ * that a slot has come to MISSED before anything that was passed over is acknowledged: else it would count on a change that is not here.
  */
 import { noteTouched } from '../commands/changes.ts';
 import type { ClusterView } from '../commands/cluster-view.ts';
@@ -43,6 +44,7 @@ import {
   FRAME_INHERITED,
   FRAME_RECORDS,
   FRAME_RESUMED,
+  FRAME_UNFED,
   FRAME_WHOLE,
   type FrameReader,
   hasSlotBit,
@@ -82,6 +84,8 @@ export type Intake = {
   /** A copy waits until this node knows of the topology that it comes of; 0 while none does. Of which of the owner's shards it is. */
   epochAwaited: number;
   copied: { readonly shard: number; readonly history: number };
+  /** Slots that the owner takes for followed and that are not, a byte each; undefined: it knows of all. */
+  passedOver: Uint8Array | undefined;
   /** The version of the table that the states were looked over by. */
   version: number;
   appliedRecords: number;
@@ -106,6 +110,8 @@ export const TAKEN_PART = 1;
 export const TAKE_WAITS = 2;
 export const TAKE_DAMAGED = 3;
 export const TAKE_NO_ROOM = 4;
+/** The stream goes on with slots that were given up after it was asked for: it has to be asked for anew. */
+export const TAKE_OUTDATED = 5;
 
 const view = createRecordView();
 
@@ -115,7 +121,7 @@ export function createIntake(engine: Engine, cluster: ClusterView, owner: number
     states: new Uint8Array(SLOT_COUNT),
     ...{ runId: '', lsns: new Float64Array(0), histories: new Float64Array(0), isChanged: new Uint8Array(0) },
     ...{ acknowledgedBytes: 0, drop: undefined, epochAwaited: 0, version: -1, appliedRecords: 0, copies: 0 },
-    ...{ unknownToSuccessor: undefined, copied: { shard: 0, history: 0 } },
+    ...{ unknownToSuccessor: undefined, passedOver: undefined, copied: { shard: 0, history: 0 } },
   };
 }
 
@@ -125,6 +131,7 @@ export function beginStream(intake: Intake): ResumePoint | undefined {
   intake.reader = createFrameReader();
   intake.acknowledgedBytes = 0;
   intake.drop = undefined;
+  intake.passedOver = undefined;
   intake.epochAwaited = 0;
   const slots = new Uint8Array(SLOT_COUNT);
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
@@ -176,28 +183,39 @@ export function heartbeat({ acknowledgedBytes }: Intake): Acknowledgement {
 }
 
 /**
- * Looks over the slots after the topology has changed; those that the owner has to copy anew, because something was missed, as a
- * byte each, or undefined. About 0.1 ms, when it has changed.
+ * Looks over the slots after the topology has changed: of those that are not to be followed any more the owner is told, and of those
+ * that are again. About 0.1 ms, when it has changed.
  */
-export function reviewSlots(intake: Intake): Uint8Array | undefined {
+export function reviewSlots(intake: Intake): void {
   const { cluster, states, owner } = intake;
   const { table } = cluster;
-  if (intake.version === table.words[TABLE_VERSION]) return undefined;
+  if (intake.version === table.words[TABLE_VERSION]) return;
   intake.version = table.words[TABLE_VERSION];
-  let missed: Uint8Array | undefined;
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (states[slot] === NOT_FOLLOWED) continue;
     if (!isTakenIn(intake, slot)) {
-      states[slot] = MISSED;
+      if (states[slot] !== MISSED) passOver(intake, slot);
       if (table.syncedFrom[slot] === owner && (table.roles[slot] & ROLE_OWNER) === 0)
         table.syncedFrom[slot] = NO_NODE;
     } else if (states[slot] === MISSED || (states[slot] === WHOLE && !isStillWhole(intake, slot))) {
+      passOver(intake, slot);
       states[slot] = NOT_FOLLOWED;
-      missed ??= new Uint8Array(SLOT_COUNT);
-      missed[slot] = 1;
     }
   }
-  return missed;
+}
+
+/** What the owner has to be told of slots that were passed over, a byte each, before the next acknowledgement; or undefined. */
+export function takePassedOver(intake: Intake): Uint8Array | undefined {
+  const { passedOver } = intake;
+  intake.passedOver = undefined;
+  return passedOver;
+}
+
+/** The owner may take the slot for followed. */
+function passOver(intake: Intake, slot: number): void {
+  intake.states[slot] = MISSED;
+  intake.passedOver ??= new Uint8Array(SLOT_COUNT);
+  intake.passedOver[slot] = 1;
 }
 
 /** Slots that this node has whole from the owner, a byte each. */
@@ -233,6 +251,7 @@ function takeOne(intake: Intake, nowMs: number): number {
   if (kind === FRAME_HELLO) return takeHello(intake);
   if (kind === FRAME_INHERITED) noteInheritance(intake);
   if (kind === FRAME_RESUMED) return takeResumed(intake);
+  if (kind === FRAME_UNFED) return takeUnfed(intake);
   const isOfShard = kind >= FRAME_RECORDS && kind <= FRAME_EMPTIED;
   if (!isOfShard) return TAKEN_ALL;
   if (shard >= lsns.length) return TAKE_DAMAGED;
@@ -265,6 +284,8 @@ function takeHello(intake: Intake): number {
     intake.runId = runId;
     intake.lsns = new Float64Array(count);
     intake.isChanged = new Uint8Array(count);
+    // What an earlier process had sent is no part of what this one counts, even if the stream ends before it says so.
+    intake.states.fill(NOT_FOLLOWED);
   }
   intake.histories = histories;
   return TAKEN_ALL;
@@ -276,6 +297,18 @@ function takeResumed(intake: Intake): number {
   if (reader.payloadEnd - reader.payloadStart !== SLOT_BITS_BYTES) return TAKE_DAMAGED;
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (!hasSlotBit(reader.bytes, reader.payloadStart, slot)) states[slot] = NOT_FOLLOWED;
+    else if (states[slot] !== WHOLE) return TAKE_OUTDATED;
+  }
+  return TAKEN_ALL;
+}
+
+/** What comes from here on is without these slots. */
+function takeUnfed({ reader, states, cluster, owner }: Intake): number {
+  if (reader.payloadEnd - reader.payloadStart !== SLOT_BITS_BYTES) return TAKE_DAMAGED;
+  for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+    if (!hasSlotBit(reader.bytes, reader.payloadStart, slot)) continue;
+    states[slot] = NOT_FOLLOWED;
+    if (cluster.table.syncedFrom[slot] === owner) cluster.table.syncedFrom[slot] = NO_NODE;
   }
   return TAKEN_ALL;
 }
@@ -310,7 +343,7 @@ function beginDrop(intake: Intake, drop: Drop): void {
   for (const slot of drop.list) {
     if (!isTakenIn(intake, slot)) {
       drop.slots[slot] = 0;
-      states[slot] = MISSED;
+      passOver(intake, slot);
       continue;
     }
     states[slot] = COMING;
@@ -345,7 +378,7 @@ function takeWhole(intake: Intake): void {
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (!hasSlotBit(reader.bytes, reader.payloadStart, slot) || states[slot] !== COMING) continue;
     if (!isTakenIn(intake, slot)) {
-      states[slot] = MISSED;
+      passOver(intake, slot);
       continue;
     }
     states[slot] = WHOLE;
@@ -393,7 +426,7 @@ function takeRecord(intake: Intake, shard: Shard, slot: number, nowMs: number): 
   if (!roomFor(engine, shard, view.valueEnd - view.keyStart, nowMs)) return TAKE_NO_ROOM;
   // Under the lock, and after anything that has given it back.
   if (!isTakenIn(intake, slot)) {
-    states[slot] = MISSED;
+    passOver(intake, slot);
     return TAKEN_ALL;
   }
   if (!applyRecord(shard, view, reader.bytes, nowMs)) return TAKE_NO_ROOM;

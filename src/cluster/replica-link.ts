@@ -15,7 +15,7 @@ import {
   REPLICATION_PING_MS,
 } from '../config/limits-cluster.ts';
 import { createReplyWriter, writeArray, writeBulk, writeBulkText } from '../resp/reply-writer.ts';
-import { OWN_INDEX } from '../routing/node-table.ts';
+import { OWN_INDEX, TOPOLOGY_EPOCH } from '../routing/node-table.ts';
 import { dialPeer, loginRequest, peerName } from './peer-dial.ts';
 import {
   acknowledgement,
@@ -26,15 +26,17 @@ import {
   reviewSlots,
   TAKE_DAMAGED,
   TAKE_NO_ROOM,
+  TAKE_OUTDATED,
   TAKEN_PART,
   takeIn,
+  takePassedOver,
 } from './replica-intake.ts';
 import {
   type Acknowledgement,
   addBytes,
   encodeAcknowledgement,
+  encodePassedOver,
   encodeResume,
-  encodeSlotBits,
 } from './replication-frames.ts';
 
 /** What a link needs of the worker that it lives on. */
@@ -87,19 +89,27 @@ function isLinkUp({ socket, repliesLeft }: ReplicaLink): boolean {
 export function tickLink(link: ReplicaLink): void {
   const { around, intake } = link;
   const nowMs = around.cluster.sharedMs();
-  const missed = reviewSlots(intake);
+  reviewSlots(intake);
   if (link.socket === undefined) {
     if (nowMs >= link.callAtMs) call(link, nowMs);
     return;
   }
-  if (nowMs - link.heardMs > around.engine.config.replTimeout * MS_PER_SECOND) {
-    breakLink(link, 'nothing was heard of it for repl-timeout seconds');
+  const patienceMs = patienceFor(link);
+  if (nowMs - link.heardMs > patienceMs) {
+    breakLink(link, `nothing was heard of it for ${patienceMs / MS_PER_SECOND} s`);
     return;
   }
   if (!isLinkUp(link)) return;
-  if (missed !== undefined) tellOwner(link, 'FEED-ANEW', Buffer.from(encodeSlotBits(missed)));
+  tellPassedOver(link);
   if (intake.epochAwaited > 0) scheduleWork(link);
   if (nowMs - link.toldMs >= REPLICATION_PING_MS) acknowledge(link, heartbeat(intake));
+}
+
+/** A call that gets no answer is not waited for: behind a partition the machine tries again after half a minute only. */
+function patienceFor(link: ReplicaLink): number {
+  const { replTimeout, clusterNodeTimeout } = link.around.engine.config;
+  const patienceMs = replTimeout * MS_PER_SECOND;
+  return isLinkUp(link) ? patienceMs : Math.min(patienceMs, clusterNodeTimeout);
 }
 
 /** Nothing is taken in any more. */
@@ -190,6 +200,11 @@ function work(link: ReplicaLink): void {
   const { monotonicMs } = around.engine.timing;
   const endMs = monotonicMs() + REPLICA_APPLY_MS;
   const outcome = takeIn(intake, around.engine.wallMs(), () => monotonicMs() > endMs);
+  if (outcome === TAKE_OUTDATED) {
+    breakLink(link, 'the topology has changed while it was called');
+    return;
+  }
+  tellPassedOver(link);
   const told = acknowledgement(intake);
   const { socket } = link;
   const onLogged = () => {
@@ -216,6 +231,14 @@ function tellUnknown(link: ReplicaLink, unknown: number): void {
   link.around.engine.log.warning(
     `node ${name} has taken over slots of this node: the latest ${unknown} changes at the most, of all slots, never got there, and are given up`,
   );
+}
+
+/** Before anything that was passed over is acknowledged. */
+function tellPassedOver(link: ReplicaLink): void {
+  const slots = takePassedOver(link.intake);
+  if (slots === undefined) return;
+  const epoch = link.around.cluster.table.numbers[TOPOLOGY_EPOCH];
+  tellOwner(link, 'FEED-ANEW', encodePassedOver(slots, epoch));
 }
 
 function acknowledge(link: ReplicaLink, told: Acknowledgement): void {

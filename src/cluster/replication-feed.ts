@@ -50,6 +50,7 @@ import {
   FRAME_RECORDS,
   FRAME_RESUMED,
   FRAME_SLICE,
+  FRAME_UNFED,
   FRAME_WHOLE,
   hasSlotBit,
   type ResumePoint,
@@ -178,11 +179,17 @@ export function noteAcknowledged(feed: Feed, { takenBytes, shards, lsns }: Ackno
   if (feed.unsynced > 0) noteSynced(feed);
 }
 
-/** The replica has missed something of these slots (bits), by a change of roles that it saw and this node did not: they are copied anew. */
-export function copyAnew(feed: Feed, bits: Uint8Array): void {
+/**
+ * The replica has passed over something of these slots (bits), because they are not for it by the topology of an epoch, or were not in
+ * between: they are copied anew, once this node knows of that topology, too.
+ */
+export function copyAnew(feed: Feed, bits: Uint8Array, epoch: number): void {
   if (feed.isClosed) return;
+  const isBehind = feed.table.numbers[TOPOLOGY_EPOCH] < epoch;
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
-    if (hasSlotBit(bits, 0, slot) && feed.states[slot] >= COPIED) awaitCopy(feed, slot);
+    if (!hasSlotBit(bits, 0, slot) || feed.states[slot] < COPIED) continue;
+    if (isBehind) stopFeeding(feed, slot);
+    else awaitCopy(feed, slot);
   }
 }
 
@@ -237,12 +244,18 @@ function resumeLane(lane: Lane, { lsns, histories }: ResumePoint): boolean {
 /** Which slots the replica is to have, as the topology is now. About 0.1 ms, when it has changed. */
 function chooseSlots(feed: Feed): void {
   feed.version = feed.table.words[TABLE_VERSION];
+  let unfed: Uint8Array | undefined;
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     const isFed = feed.states[slot] !== NOT_FED;
     if (isFed === isToHave(feed, slot)) continue;
-    if (isFed) stopFeeding(feed, slot);
-    else awaitCopy(feed, slot);
+    if (isFed) {
+      stopFeeding(feed, slot);
+      unfed ??= new Uint8Array(SLOT_COUNT);
+      unfed[slot] = 1;
+    } else awaitCopy(feed, slot);
   }
+  // Before any record: the replica may hear of this topology late, or only of one in which it is to have them again.
+  if (unfed !== undefined) sendFrame(feed, FRAME_UNFED, 0, 0, 0, encodeSlotBits(unfed));
 }
 
 function isToHave({ table, node }: Feed, slot: number): boolean {

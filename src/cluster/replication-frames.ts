@@ -40,8 +40,10 @@ export const FRAME_PING = 8;
  * successor has none of those behind.
  */
 export const FRAME_INHERITED = 9;
+/** These slots (bits) are fed no more: what the replica has of them falls behind from here on. */
+export const FRAME_UNFED = 10;
 
-const KIND_LAST = FRAME_INHERITED;
+const KIND_LAST = FRAME_UNFED;
 
 export const FRAME_HEADER_BYTES = 24;
 /** A bit for each slot. */
@@ -266,6 +268,20 @@ export function decodeAcknowledgement(bytes: Buffer): Acknowledgement | undefine
     acknowledgement.lsns.push(readUint64(bytes, at + NUMBER_BYTES));
   }
   return acknowledgement;
+}
+
+/** Slots (a byte each) that the replica has passed changes of over, as bits, and the epoch of the topology by which it has. */
+export function encodePassedOver(slots: Uint8Array, epoch: number): Buffer {
+  const bytes = Buffer.alloc(SLOT_BITS_BYTES + NUMBER_BYTES);
+  bytes.set(encodeSlotBits(slots), 0);
+  writeUint64(bytes, SLOT_BITS_BYTES, epoch);
+  return bytes;
+}
+
+/** Reads it: the bits come first. Undefined where it makes no sense. */
+export function decodePassedOver(bytes: Buffer): { bits: Uint8Array; epoch: number } | undefined {
+  if (bytes.length !== SLOT_BITS_BYTES + NUMBER_BYTES) return undefined;
+  return { bits: bytes.subarray(0, SLOT_BITS_BYTES), epoch: readUint64(bytes, SLOT_BITS_BYTES) };
 }
 
 /** A list of whole numbers, u64s. */

@@ -33,10 +33,10 @@ import {
 } from './replication-feed.ts';
 import {
   decodeAcknowledgement,
+  decodePassedOver,
   decodeResume,
   encodeNumbers,
   encodeSlotBits,
-  SLOT_BITS_BYTES,
 } from './replication-frames.ts';
 
 /** One to another worker: there are changes for those whom it feeds; replicas have acknowledged something. */
@@ -105,10 +105,11 @@ function doorsOf(replication: WorkerReplication): Replication {
       });
       schedulePump(replication);
     },
-    copyAnew: (session, bits) => {
+    copyAnew: (session, bytes) => {
       const feed = feeds.get(session);
-      if (feed === undefined || bits.length !== SLOT_BITS_BYTES) return;
-      copyAnew(feed, bits);
+      const passedOver = decodePassedOver(bytes);
+      if (feed === undefined || passedOver === undefined) return;
+      copyAnew(feed, passedOver.bits, passedOver.epoch);
       schedulePump(replication);
     },
     progress: async (nodeId) => {

@@ -26,7 +26,13 @@ type Draw = {
 
 /** Answers with a key of one of `owners`. */
 export function drawKey(links: PeerLinks, call: Call, owners: readonly number[]): void {
-  const draw: Draw = { links, outlet: openOutlet(call), weights: [], error: undefined, left: owners.length };
+  const draw: Draw = {
+    links,
+    outlet: openOutlet(call, true),
+    weights: [],
+    error: undefined,
+    left: owners.length,
+  };
   for (const node of owners) {
     askFor(draw, node, COUNT_KEYS, (reply, error) => {
       if (reply !== undefined) draw.weights.push({ node, keys: numberOf(reply) });

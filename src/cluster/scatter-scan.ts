@@ -41,11 +41,11 @@ export function scanNodes(links: PeerLinks, call: Call, owners: readonly number[
   const text = input.toString('latin1', spans[2 * CURSOR_INDEX], spans[2 * CURSOR_INDEX + 1]);
   const place = placeOf(text, mark, owners);
   if (place === undefined) {
-    failOutlet(openOutlet(call), 'ERR invalid cursor');
+    failOutlet(openOutlet(call, true), 'ERR invalid cursor');
     return;
   }
   const request = requestOf(call, place.cursor);
-  const outlet = openOutlet(call);
+  const outlet = openOutlet(call, true);
   const pieces: Buffer[] = [];
   const errand: Errand = {
     ...{ protocol: outlet.protocol, request, prefaces: 0, isWrite: false, mayFollow: false },

@@ -2,7 +2,8 @@
  * Commands that several nodes execute in parts, for the keys of each, and whose replies are put together.
  *
  * On the worker of the connection. Each node executes its part at one moment; the parts of different nodes are executed at
- * different moments, and one may fail where others have succeeded. The part of this node goes the same way as all others. A part
+ * different moments, and one may fail where others have succeeded. The part of this node goes the same way as all others, so the
+ * client's next commands wait: what is executed here at once would come before it. A part
  * whose node does not own all of its slots any more, which it then has not executed, is asked for again slot by slot.
  */
 import { Buffer } from 'node:buffer';
@@ -59,7 +60,7 @@ export function scatter(links: PeerLinks, call: Call, command: Command): void {
     return;
   }
   const owners = ownersOf(links.cluster.table);
-  if (owners.length === 0) failOutlet(openOutlet(call), NOT_SERVED);
+  if (owners.length === 0) failOutlet(openOutlet(call, true), NOT_SERVED);
   else if (gathering !== undefined) scatterWhole(links, call, command, gathering, owners);
   else if (command.spec.name === 'scan') scanNodes(links, call, owners);
   else drawKey(links, call, owners);
@@ -156,7 +157,7 @@ function beginScatter(
   gathering: Gathering,
   left: number,
 ): Scatter {
-  return { links, outlet: openOutlet(call), command, gathering, replies: [], errors: [], left };
+  return { links, outlet: openOutlet(call, true), command, gathering, replies: [], errors: [], left };
 }
 
 function askForPart(work: Scatter, node: number, part: Part): void {

@@ -205,7 +205,8 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function isTopologyNode(value: unknown): value is TopologyNode {
+/** Whether a node is described as the document has it. */
+export function isTopologyNode(value: unknown): value is TopologyNode {
   if (!isObject(value)) return false;
   const { id, index, weight, host, port, tlsPort, httpPort, isLeaving } = value;
   return (

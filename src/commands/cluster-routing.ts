@@ -7,7 +7,7 @@
  * Source of the rules and their order: Redis 7.0 `cluster.c`, `getNodeByQuery`.
  */
 import { SLOT_WAIT_MS } from '../config/limits-cluster.ts';
-import { READS_DEGRADED } from '../metrics/names.ts';
+import { READS_DEGRADED, TURNS } from '../metrics/names.ts';
 import { writeError, writeNullArray } from '../resp/reply-writer.ts';
 import { IS_COVERED, isOwn } from '../routing/node-table.ts';
 import { slotOfKey } from '../routing/slot.ts';
@@ -176,6 +176,10 @@ function isSurveyedElsewhere(call: Call, command: Command, cluster: ClusterView,
   if (node === undefined || !node.isAlive) return refuse(call, NOT_SERVED);
   if (!isForwardable(call, command, cluster)) return redirect(call, node, isToAsk);
   if (command.spec.name !== 'exec') {
+    // Slots of one node may be those of several when the command gets there.
+    if (!survey.isOneSlot && cluster.forwarder?.canScatter(command)) {
+      return passOn(call, command, cluster, ({ scatter }) => scatter(call, command));
+    }
     return passOn(call, command, cluster, ({ forward }) => forward(call, command, node.index, isToAsk));
   }
   return isToAsk ? awaitSlot(call, command) : passTransactionOn(call, command, cluster, node);
@@ -258,7 +262,7 @@ function passOn(
   call.command = command;
   call.isDeferred = false;
   call.session.lastCommand = command.spec.name;
-  if (command.isWrite) noteWrittenKeys(call, command);
+  if (command.isWrite) noteWrittenKeys(call, command, cluster.table);
   if (cluster.forwarder !== undefined) pass(cluster.forwarder);
   cluster.hasForwarded = true;
   return true;
@@ -268,7 +272,7 @@ function passTransactionOn(call: Call, command: Command, cluster: ClusterView, n
   const { session } = call;
   const { transaction } = session;
   leaveTransaction(session);
-  if (transaction?.isWrite) noteWrittenAnywhere(session);
+  if (transaction?.isWrite) noteWrittenAnywhere(session, cluster.table);
   return passOn(call, command, cluster, (forwarder) => {
     if (transaction !== undefined) forwarder.transaction?.(call, transaction, node.index);
   });
@@ -289,13 +293,27 @@ function awaitSlot(call: Call, command: Command): true {
   const { engine, session } = call;
   const { connection } = session;
   const nowMs = engine.timing.monotonicMs();
-  if (session.slotWait.command !== session.commandsProcessed) {
-    session.slotWait = { command: session.commandsProcessed, endsMs: nowMs + SLOT_WAIT_MS };
+  const number = session.commandsProcessed;
+  if (session.slotWait.command !== number) {
+    session.slotWait = { command: number, endsMs: nowMs + slotWaitMs(call), endedTurn: -1 };
   }
-  if (connection.awaitSlot === undefined || nowMs >= session.slotWait.endsMs)
+  const { endsMs } = session.slotWait;
+  if (connection.awaitSlot === undefined || nowMs >= endsMs) {
+    session.slotWait = { command: number, endsMs, endedTurn: engine.counters[TURNS] };
     return refuse(call, COMES_LATER);
+  }
   session.lastCommand = command.spec.name;
   session.isPostponed = true;
   connection.awaitSlot();
   return true;
+}
+
+/**
+ * How long a command may wait. Another node gives a link up, with all that it has sent, when a command has no answer in its time: what has come
+ * behind one that waited in vain waits no more, and where the other node reckons with no wait (it has not asked), none uses up that time.
+ */
+function slotWaitMs({ engine, session }: Call): number {
+  if (!session.isPeer) return SLOT_WAIT_MS;
+  if (session.slotWait.endedTurn === engine.counters[TURNS]) return 0;
+  return isAsking(session) ? SLOT_WAIT_MS : Math.min(SLOT_WAIT_MS, engine.config.clusterPeerTimeout / 2);
 }

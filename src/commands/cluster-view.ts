@@ -65,6 +65,17 @@ export type Forwarder = {
   ) => void;
   /** Whether commands to the node get through at present, as far as is known. Some loads. */
   readonly reaches: (node: number) => boolean;
+  /** The connections that this thread has to other nodes. */
+  readonly links: () => LinkFigures[];
+};
+
+/** A connection with another node, opened by this one or by the other, and what waits in it to be sent. */
+export type LinkFigures = {
+  readonly direction: 'to' | 'from';
+  readonly nodeId: string;
+  readonly createdAtMs: number;
+  readonly allocatedBytes: number;
+  readonly usedBytes: number;
 };
 
 /** What feeds the replicas of this node's slots, and takes in what other owners say (cluster/replication.ts). */
@@ -74,7 +85,7 @@ export type Replication = {
   /** The node says how far it is. */
   readonly acknowledge: (session: Session, bytes: Buffer) => void;
   /** The node has missed something of these slots, as bits. */
-  readonly copyAnew: (session: Session, slotBits: Buffer) => void;
+  readonly copyAnew: (session: Session, passedOver: Buffer) => void;
   /** What this node has of another's slots: those that it has whole, as bits, and its LSN of each of the other's shards, as u64s. */
   readonly progress: (nodeId: string) => Promise<{ slotBits: Buffer; lsns: Buffer } | undefined>;
   /** Calls back whenever replicas may have acknowledged more, until what it returns is called. */
@@ -97,8 +108,8 @@ export type ClusterView = {
   coordinatorId: () => string;
   /** Undefined until there is one: clients are sent to the nodes themselves. */
   forwarder: Forwarder | undefined;
-  /** Whether the lease was over when this thread last looked, and in which turn that was (fencing.ts). */
-  readonly lease: { isOver: boolean; turn: number; wallMs: number };
+  /** Whether the lease was over when this thread last looked, when and in which turn that was, -1 for none (fencing.ts). */
+  readonly lease: { isOver: boolean; turn: number; wallMs: number; lookedMs: number };
   /** The command that was looked at last has gone to other nodes. Whoever asks takes the answer along (`takeForwarded`). */
   hasForwarded: boolean;
 };
@@ -124,7 +135,7 @@ export function createClusterView(
     peers: undefined,
     coordinatorId: () => '',
     forwarder: undefined,
-    lease: { isOver: true, turn: -1, wallMs: -1 },
+    lease: { isOver: true, turn: -1, wallMs: -1, lookedMs: 0 },
     hasForwarded: false,
   };
 }

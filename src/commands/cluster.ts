@@ -19,6 +19,7 @@ import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } fro
 import type { Call, Handler } from './call.ts';
 import { replyClusterInfo } from './cluster-info.ts';
 import { layoutHandlers } from './cluster-layout.ts';
+import { listLinks } from './cluster-links.ts';
 import { describeNode, findNode, knownNodes, rangesByOwner } from './cluster-nodes.ts';
 import { replyClusterStatus } from './cluster-status.ts';
 import { TOPIC_CLUSTER_FAILOVER, TOPIC_CLUSTER_FORGET, TOPIC_CLUSTER_LEAVE } from './cluster-topics.ts';
@@ -100,8 +101,7 @@ const inCluster: Readonly<Record<string, ClusterHandler>> = {
   'cluster|help': (call) => replyHelp(call, HELP),
   'cluster|info': replyClusterInfo,
   'cluster|leave': (call) => replyFromMain(call, TOPIC_CLUSTER_LEAVE, null, writeOutcome),
-  // Between the nodes there are no links that last but those of clients.
-  'cluster|links': ({ reply }) => writeArray(reply, 0),
+  'cluster|links': listLinks,
   'cluster|myid': ({ reply }, { table, nodes }) =>
     writeBulkText(reply, nodes[table.words[OWN_INDEX]]?.id ?? ''),
   'cluster|peer': becomePeer,
@@ -243,6 +243,7 @@ function becomePeer(call: Call): void {
     writeError(reply, `ERR this node is of the cluster '${clusterName}'`);
   } else {
     session.isPeer = true;
+    session.peerId = argumentText(call, 2);
     writeOk(reply);
   }
 }

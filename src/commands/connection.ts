@@ -195,6 +195,7 @@ function reset(call: Call): void {
   session.noTouch = false;
   session.isReadOnly = false;
   session.isPeer = false;
+  session.peerId = '';
   endMonitoring(call.engine, session);
   endTracking(call.engine, session);
   endSubscriptions(call.engine, session);

@@ -124,7 +124,7 @@ function runCommand(call: Call, command: Command, replyStart: number): void {
   const isAlone = beginCommand(call, command);
   call.command = command;
   call.isDeferred = false;
-  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command);
+  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command, engine.cluster.table);
   call.session.lastCommand = command.spec.name;
   const hasRun = runLocked(call, command, replyStart);
   // Also of one that was refused: room may have been made for it.

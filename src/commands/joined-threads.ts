@@ -3,6 +3,7 @@
  *
  * Runs on every thread that executes commands, once, at its start.
  */
+import { installClusterLinks } from './cluster-links.ts';
 import { learnNodes } from './cluster-view.ts';
 import type { Engine } from './engine.ts';
 import { installMonitorTopics } from './monitor.ts';
@@ -14,6 +15,7 @@ import { installTrackingTopics } from './tracking-topics.ts';
  * have been in this one's place before.
  */
 export async function joinThreads(engine: Engine, generation: number): Promise<void> {
+  installClusterLinks(engine);
   await Promise.all([
     installMonitorTopics(engine, generation),
     installTrackingTopics(engine, generation),

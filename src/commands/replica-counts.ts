@@ -13,6 +13,7 @@ import { LSN } from '../shard/layout.ts';
 import type { Call } from './call.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Engine } from './engine.ts';
+import { isLeaseOver } from './fencing.ts';
 
 const MS_PER_SECOND = 1000;
 const LSN_BYTES = 8;
@@ -37,11 +38,12 @@ export function lsnsFrom(bytes: Buffer, shards: number): Float64Array | undefine
 
 /**
  * How many replicas have what the shards had at these LSNs: the least of these slots, or where there are none in the list, of all slots of
- * this node. -1 where one of them is not this node's.
+ * this node. -1 where one of them is not this node's. 0 behind the lease's end: a replica that knows of another owner passes over what
+ * this node sends, and says that it has taken it.
  */
 export function countReplicasOf(engine: Engine, slots: readonly number[], lsns: Float64Array): number {
   const { cluster } = engine;
-  if (cluster === undefined) return 0;
+  if (cluster === undefined || isLeaseOver(cluster)) return 0;
   let least = Infinity;
   for (const slot of slots) {
     if ((cluster.table.roles[slot] & ROLE_OWNER) === 0) return -1;

@@ -9,6 +9,7 @@ import type { ClusterView } from './cluster-view.ts';
 import type { Engine } from './engine.ts';
 import { countReplicasOf, currentLsns } from './replica-counts.ts';
 import type { Session } from './session.ts';
+import { forgetFailovers, hasFailedOver } from './written-slots.ts';
 
 /** What another node was asked. */
 type Elsewhere = {
@@ -29,13 +30,15 @@ export type Tally = {
   own: readonly number[] | undefined;
   ownCount: number;
   elsewhere: Elsewhere[];
+  /** A slot has failed over since the client has changed it: nobody can say any more who has the change. */
+  hasLost: boolean;
 };
 
 /** Everything that the client has changed until now counts. */
 export function beginTally(engine: Engine, session: Session): Tally {
   const tally: Tally = {
     ...{ engine, session, lsns: currentLsns(engine) },
-    ...{ own: undefined, ownCount: 0, elsewhere: [] },
+    ...{ own: undefined, ownCount: 0, elsewhere: [], hasLost: false },
   };
   divide(tally);
   return tally;
@@ -44,6 +47,11 @@ export function beginTally(engine: Engine, session: Session): Tally {
 /** Looks at what is known here, and asks the others, whose answers come later. */
 export function takeTally(tally: Tally): void {
   const { engine, session, own, lsns } = tally;
+  const { written } = session;
+  if (written !== undefined && engine.cluster !== undefined) {
+    tally.hasLost = hasFailedOver(written, engine.cluster.table);
+    if (tally.hasLost) return;
+  }
   tally.ownCount = own === undefined ? Infinity : countReplicasOf(engine, own, lsns);
   // A slot has gone to another node, or come from one.
   if (tally.ownCount < 0 || tally.elsewhere.some(({ count }) => count < 0)) divide(tally);
@@ -60,12 +68,22 @@ export function takeTally(tally: Tally): void {
   }
 }
 
-/** Whether there are as many replicas as are wanted. */
+/** Whether there are as many replicas as are wanted, or there is nothing to wait for. */
 export function isTallyOver(tally: Tally, wanted: number): boolean {
-  return leastOf(tally) >= wanted;
+  return tally.hasLost || leastOf(tally) >= wanted;
 }
 
-export function leastOf({ ownCount, elsewhere }: Tally): number {
+/** What the client is told. Once it has heard of a failover the next WAIT counts again. */
+export function endTally(tally: Tally): number {
+  const { engine, session, hasLost } = tally;
+  if (hasLost && session.written !== undefined && engine.cluster !== undefined) {
+    forgetFailovers(session.written, engine.cluster.table);
+  }
+  return leastOf(tally);
+}
+
+function leastOf({ ownCount, elsewhere, hasLost }: Tally): number {
+  if (hasLost) return 0;
   const least = Math.min(ownCount, ...elsewhere.map(({ count }) => count));
   return least === Infinity ? 0 : Math.max(0, least);
 }

@@ -28,7 +28,7 @@ export function runHeld(call: Call, command: Command): void {
   const isAlone = beginCommand(call, command);
   call.command = command;
   call.isDeferred = false;
-  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command);
+  if (command.isWrite && engine.cluster !== undefined) noteWrittenKeys(call, command, engine.cluster.table);
   if (!runHandler(call, command, replyStart)) {
     counters[COMMAND_REJECTED + command.id] += 1;
     noteRefusal(engine);

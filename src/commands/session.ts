@@ -44,8 +44,11 @@ export type ReplyPlace = {
 };
 
 export type ReplyPlaces = {
-  /** Takes the place of the reply of the command that runs: that command writes none. */
-  readonly open: () => ReplyPlace;
+  /**
+   * Takes the place of the reply of the command that runs: that command writes none. With `holdsBack` the client's next commands wait until
+   * no place is open any more: this node may be among those that execute it, and would execute them before.
+   */
+  readonly open: (holdsBack?: boolean) => ReplyPlace;
   /** Adds bytes to the reply, which must not change any more. */
   readonly add: (place: ReplyPlace, bytes: Buffer) => void;
   /** The reply is whole. */
@@ -124,10 +127,12 @@ export type Session = {
   isReadOnly: boolean;
   /** It is another node of the cluster (CLUSTER PEER): what it asks for is not passed on again. */
   isPeer: boolean;
+  /** The id under which it introduced itself as such; '' for others. */
+  peerId: string;
   /** Which of its commands ASKING was, by `commandsProcessed`: it holds for the next one (`isAsking`). */
   askedAt: number;
-  /** Which of its commands waits for a slot, and until when by the thread's monotonic clock. */
-  slotWait: { readonly command: number; readonly endsMs: number };
+  /** Which of its commands waits for a slot, and until when by the thread's monotonic clock; or in which turn it has waited in vain, -1 before. */
+  slotWait: { readonly command: number; readonly endsMs: number; readonly endedTurn: number };
   /** Its next command waits for the end of a pause, or for a slot. */
   isPostponed: boolean;
   /** It is told every command of all clients (MONITOR). */
@@ -182,8 +187,9 @@ export function createSession(start: SessionStart): Session {
     tracking: undefined,
     isReadOnly: false,
     isPeer: false,
+    peerId: '',
     askedAt: NEVER,
-    slotWait: { command: NEVER, endsMs: 0 },
+    slotWait: { command: NEVER, endsMs: 0, endedTurn: -1 },
     isPostponed: false,
     isMonitor: false,
     lastCommand: 'NULL',

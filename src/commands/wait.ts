@@ -3,7 +3,8 @@
  * time is over.
  *
  * Runs on the thread of the connection, under no lock. On a node that is alone there are none. What the client has changed on other
- * nodes, which this one has passed on, those are asked for, over and over while it waits: some 200 us each time.
+ * nodes, which this one has passed on, those are asked for, over and over while it waits: some 200 us each time. Where a slot has failed
+ * over since the client has changed it, the answer is 0 at once: its replicas may have all that the new owner has, and not that change.
  */
 import type { Buffer } from 'node:buffer';
 import { TIMER_MS_MAX } from '../config/limits.ts';
@@ -13,7 +14,7 @@ import { SLOT_COUNT } from '../routing/slot.ts';
 import { argumentText, integerOf, NOT_AN_INTEGER } from './arguments.ts';
 import { type Call, deferUntimed, type Handler } from './call.ts';
 import { countReplicasOf, currentLsns, lsnsFrom, lsnsToBytes } from './replica-counts.ts';
-import { beginTally, isTallyOver, leastOf, type Tally, takeTally } from './replica-tally.ts';
+import { beginTally, endTally, isTallyOver, type Tally, takeTally } from './replica-tally.ts';
 
 export const waitHandlers: Readonly<Record<string, Handler>> = { wait, 'cluster|wait-slots': waitSlots };
 
@@ -29,7 +30,7 @@ function wait(call: Call): void {
   const tally = beginTally(engine, session);
   takeTally(tally);
   const isAtOnce = session.deferInside !== undefined || engine.workerIndex < 0;
-  if (isAtOnce || isTallyOver(tally, wanted)) writeInteger(reply, leastOf(tally));
+  if (isAtOnce || isTallyOver(tally, wanted)) writeInteger(reply, endTally(tally));
   else waitFor(call, timeoutMs, wanted, tally);
 }
 
@@ -48,7 +49,7 @@ function waitFor(call: Call, timeoutMs: number, wanted: number, tally: Tally): v
     stopListening?.();
     clearTimeout(timer);
     clearInterval(poll);
-    deferred.resume((reply) => writeInteger(reply, leastOf(tally)));
+    deferred.resume((reply) => writeInteger(reply, endTally(tally)));
   };
   const look = () => {
     takeTally(tally);

@@ -39,6 +39,8 @@ export const ETCD_LINE_BYTES_MAX = 16 * MIB;
 export const NODE_ID_DIGITS = 40;
 export const CLUSTER_LEASE_MARGIN_MS_MIN = 200;
 export const CLUSTER_LEASE_MARGIN_SHARE = 0.05;
+/** How long a turn goes by its look at the lease: what it has read may leave so long behind the lease's end. */
+export const LEASE_LOOK_MS_MAX = 100;
 
 /** Replies of other nodes: how deep arrays may lie in one another, and the longest line. */
 export const REPLY_DEPTH_MAX = 32;
@@ -136,6 +138,8 @@ export const CLUSTER_TOOL_MS_MAX = 5_000;
 export const CLUSTER_TOOL_LOOK_MS = 500;
 /** When one node has lost its lease, others have lost theirs as a rule, and are about to be back: so long nobody who came back plans without them. */
 export const CLUSTER_REJOIN_MS = 1_500;
+/** How long after the end of another process's lease a node takes its name: whoever has whole copies is its successor by then. */
+export const CLUSTER_SUCCESSION_MS = 1_500;
 
 assert(
   REPLICATION_SLICE_ENTRIES_MIN <= REPLICATION_SLICE_ENTRIES_MAX &&
@@ -143,6 +147,7 @@ assert(
   'a slice of a copy is no less than a look at the records before it',
 );
 assert(REPLICATION_SLICE_BYTES < REPLICATION_WINDOW_BYTES, 'a slice may be on its way to a replica');
+assert(LEASE_LOOK_MS_MAX < CLUSTER_LEASE_MARGIN_MS_MIN, 'a turn that has just begun ends before the lease');
 assert(CLUSTER_PAIR_MOVES_MAX <= CLUSTER_MOVES_MAX, 'one pair of nodes may have all moves');
 assert(HAND_OVER_SLOTS_MAX <= CLUSTER_PAIR_MOVES_MAX, 'what is handed over at a time is on its way');
 assert(CLUSTER_SETTLE_MS <= CLUSTER_SETTLE_MS_MAX, 'a new cluster settles before the longest wait is over');

@@ -303,7 +303,7 @@ export const COUNTER_METRICS = [
     name: 'distcache_cluster_lease_cuts_total',
     type: 'counter',
     unit: '',
-    help: 'Connections closed because replies of writes were ready only when the lease of the node was over.',
+    help: 'Connections closed because their replies were ready only when the lease of the node was over.',
   },
   {
     index: READS_DEGRADED,

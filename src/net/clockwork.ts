@@ -14,6 +14,8 @@ export type Clockwork = {
   periodMs: number;
   /** Ticks in a row that had nothing to do. */
   quietTicks: number;
+  /** It ticks no more, whoever wakes it. */
+  isStopped: boolean;
 };
 
 /** The timer holds no thread alive. */
@@ -23,6 +25,7 @@ export function startClockwork(tick: () => boolean): Clockwork {
     timer: setInterval(() => tickOnce(clockwork), HOUSEKEEPING_MS).unref(),
     periodMs: HOUSEKEEPING_MS,
     quietTicks: 0,
+    isStopped: false,
   };
   return clockwork;
 }
@@ -34,6 +37,7 @@ export function wakeClockwork(clockwork: Clockwork): void {
 }
 
 export function stopClockwork(clockwork: Clockwork): void {
+  clockwork.isStopped = true;
   clearInterval(clockwork.timer);
 }
 
@@ -47,6 +51,7 @@ function tickOnce(clockwork: Clockwork): void {
 }
 
 function setPeriod(clockwork: Clockwork, periodMs: number): void {
+  if (clockwork.isStopped) return;
   clearInterval(clockwork.timer);
   clockwork.periodMs = periodMs;
   clockwork.timer = setInterval(() => tickOnce(clockwork), periodMs).unref();

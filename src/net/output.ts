@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
-import { isLeaseOver } from '../commands/fencing.ts';
+import { hasServedBehindLease, isLeaseOver } from '../commands/fencing.ts';
 import type { Session } from '../commands/session.ts';
 import { endStretch } from '../commands/timing.ts';
 import { MONITOR_UNREAD_BYTES_MAX, QUEUED_WRITE_OVERHEAD_BYTES } from '../config/limits.ts';
@@ -200,12 +200,14 @@ export function endTurn(serving: Serving): void {
 export function flushOutput(serving: Serving): void {
   const { dirty, reply, log } = serving;
   const outcome = log === undefined ? TURN_SAFE : logChanges(serving, log);
+  const isTooLate = hasServedTooLate(serving);
   let isAwaited = false;
   serving.dirty = [];
   for (const connection of dirty) {
     connection.isDirty = false;
     const isSafe = outcome === TURN_SAFE || !connection.hasWritten;
-    if (connection.hasWritten && hasOutlivedLease(serving)) cutBehindLease(connection);
+    const isUnsafe = isTooLate && connection.outputEnd > connection.outputStart;
+    if (isUnsafe || (connection.hasWritten && hasOutlivedLease(serving))) cutBehindLease(connection);
     else if (isSafe && connection.held === undefined) sendOutput(connection);
     else if (holdOutput(connection, outcome)) isAwaited = true;
     const isBehind = connection.held !== undefined || connection.lineUp !== undefined;
@@ -331,13 +333,22 @@ function hasOutlivedLease({ engine }: Serving): boolean {
   return engine.cluster !== undefined && isLeaseOver(engine.cluster);
 }
 
+/** Whether what this turn has read may be old by now. */
+function hasServedTooLate({ engine }: Serving): boolean {
+  return (
+    engine.cluster !== undefined &&
+    hasServedBehindLease(engine.cluster) &&
+    !engine.config.clusterAllowReadsWhenDown
+  );
+}
+
 /** Replies to writes are not let go behind the lease's end: the client must not take for done what the next owner may not have. */
 function cutBehindLease(connection: Connection): void {
   const { engine } = connection.serving;
   takeOutput(connection);
   engine.counters[LEASE_CUTS] += 1;
   engine.log.warning(
-    `client ${connection.session.id} (${connection.session.address}) is closed: this node's lease was over before what it wrote was answered`,
+    `client ${connection.session.id} (${connection.session.address}) is closed: this node's lease was over before it was answered`,
   );
   connection.session.closing = true;
   connection.socket.destroy();

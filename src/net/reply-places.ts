@@ -4,7 +4,8 @@
  * Runs on the worker of the connection. Until the reply of a place is whole, what comes behind it is lined up (line-up.ts); what has
  * come of the first one leaves as it comes. A client waits with its next commands while it has many places open or much lined
  * up; and until none is open where the next command might overtake those before it: after a change of the cluster's
- * topology another node may answer for the same key, and so may the other link to it after HELLO; and WAIT is about all before it.
+ * topology another node may answer for the same key, and so may the other link to it after HELLO; what several nodes do in parts this
+ * one may do a part of, later than what comes next; and WAIT is about all before it.
  */
 import { Buffer } from 'node:buffer';
 import { equalsWord } from '../base/bytes.ts';
@@ -17,7 +18,7 @@ import type { Connection } from './serving.ts';
 const NOTHING = Buffer.alloc(0);
 
 /** Takes the place of the reply of the command that runs; see `SessionConnection.places`. */
-export function openPlace(connection: Connection): ReplyPlace {
+export function openPlace(connection: Connection, holdsBack: boolean): ReplyPlace {
   const { serving, session, isRunning, outputEnd } = connection;
   const isDropped = session.replyMode === REPLY_SKIP || session.replyMode === REPLY_OFF;
   const place: ReplyPlace = { chunks: [], isWhole: false, isDropped };
@@ -29,6 +30,7 @@ export function openPlace(connection: Connection): ReplyPlace {
     connection.pushes.push({ at: isRunning ? serving.reply.length : outputEnd, bytes: NOTHING, place });
     noteDirty(connection);
   }
+  if (holdsBack) awaitPlaces(connection);
   holdBackIfCrowded(connection);
   return place;
 }
@@ -73,6 +75,7 @@ export function mustAwaitChanges(connection: Connection, bytes: Buffer, start: n
 }
 
 function awaitPlaces(connection: Connection): void {
+  if (connection.isSettling) return;
   connection.isSettling = true;
   connection.suspensions += 1;
 }

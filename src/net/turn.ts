@@ -194,7 +194,7 @@ function createConnection(serving: Serving, socket: Socket, peer: Peer): Connect
     postpone: () => postponeConnection(connection),
     awaitSlot: () => awaitSlot(connection),
     places: {
-      open: () => openPlace(connection),
+      open: (holdsBack) => openPlace(connection, holdsBack === true),
       add: (place, bytes) => addToPlace(connection, place, bytes),
       end: (place) => endPlace(connection, place),
     },

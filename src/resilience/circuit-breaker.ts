@@ -72,10 +72,9 @@ export type BreakerSettings = {
   readonly probesMax: number;
 };
 
-/** One thread's view of a breaker. */
+/** One thread's view of a breaker: of its own words only. */
 export type CircuitBreaker = {
   readonly words: Int32Array;
-  readonly at: number;
   readonly settings: BreakerSettings;
 };
 
@@ -85,7 +84,7 @@ export function openCircuitBreaker(words: Int32Array, at: number, settings: Brea
   assert(settings.failuresMax >= 1, 'a breaker opens after a failure at the earliest');
   assert(settings.probesMax >= 1 && settings.probesMax <= PROBES_MASK, 'probes fit in their bits');
   assert(settings.resetMs <= settings.resetMsMax, 'the delay only grows');
-  return { words, at, settings };
+  return { words: words.subarray(at, at + BREAKER_WORDS), settings };
 }
 
 /**
@@ -93,83 +92,82 @@ export function openCircuitBreaker(words: Int32Array, at: number, settings: Brea
  */
 export function allow(breaker: CircuitBreaker, nowMs: number): number {
   // A plain load: Atomics.load is a call of some 10 ns. It may be an instant late, as any answer is when it is used.
-  const word = breaker.words[breaker.at + WORD];
+  const word = breaker.words[WORD];
   return (word & STATE_MASK) === CLOSED ? ADMITTED : takeProbe(breaker, word, nowMs);
 }
 
 /** Whether `allow` would admit a call; takes no probe. */
-export function admits({ words, at, settings }: CircuitBreaker, nowMs: number): boolean {
-  const word = Atomics.load(words, at + WORD);
+export function admits({ words, settings }: CircuitBreaker, nowMs: number): boolean {
+  const word = Atomics.load(words, WORD);
   const isClosed = (word & STATE_MASK) === CLOSED;
-  return isClosed || probesOf(word) > 0 || delayLeftMs(words, at, settings, word, nowMs) <= 0;
+  return isClosed || probesOf(word) > 0 || delayLeftMs(words, settings, word, nowMs) <= 0;
 }
 
 /** In how many milliseconds an open breaker lets the next probe through; 0 where calls are admitted. */
 export function retryInMs(breaker: CircuitBreaker, nowMs: number): number {
-  const { words, at, settings } = breaker;
+  const { words, settings } = breaker;
   if (admits(breaker, nowMs)) return 0;
-  return Math.max(0, delayLeftMs(words, at, settings, Atomics.load(words, at + WORD), nowMs));
+  return Math.max(0, delayLeftMs(words, settings, Atomics.load(words, WORD), nowMs));
 }
 
 /** Tells a success. True when it closed the breaker, half-open until then. */
-export function recordSuccess({ words, at }: CircuitBreaker): boolean {
-  const word = Atomics.load(words, at + WORD);
+export function recordSuccess({ words }: CircuitBreaker): boolean {
+  const word = Atomics.load(words, WORD);
   const state = word & STATE_MASK;
   // A call that was admitted before it opened says nothing of now.
   if (state === OPEN) return false;
-  if (Atomics.load(words, at + FAILURES) !== 0) Atomics.store(words, at + FAILURES, 0);
-  return state === HALF_OPEN && replaceWord(words, at, word, CLOSED, 0, 0);
+  if (Atomics.load(words, FAILURES) !== 0) Atomics.store(words, FAILURES, 0);
+  return state === HALF_OPEN && replaceWord(words, word, CLOSED, 0, 0);
 }
 
 /** Tells a failure. True when it opened the breaker, closed or half-open until then. */
 export function recordFailure(breaker: CircuitBreaker, nowMs: number): boolean {
-  const { words, at, settings } = breaker;
-  const word = Atomics.load(words, at + WORD);
+  const { words, settings } = breaker;
+  const word = Atomics.load(words, WORD);
   const state = word & STATE_MASK;
   if (state === OPEN) return false;
   if (state === HALF_OPEN) {
     const openings = Math.min(openingsOf(word) + 1, OPENINGS_MASK);
-    setSince(words, at, nowMs);
-    return replaceWord(words, at, word, OPEN, 0, openings);
+    setSince(words, nowMs);
+    return replaceWord(words, word, OPEN, 0, openings);
   }
-  if (Atomics.add(words, at + FAILURES, 1) + 1 < settings.failuresMax) return false;
-  setSince(words, at, nowMs);
-  return replaceWord(words, at, word, OPEN, 0, 0);
+  if (Atomics.add(words, FAILURES, 1) + 1 < settings.failuresMax) return false;
+  setSince(words, nowMs);
+  return replaceWord(words, word, OPEN, 0, 0);
 }
 
 /** Tells that calls succeed, as somebody has found who asked without being admitted. True when that closed it. */
-export function closeCircuit({ words, at }: CircuitBreaker): boolean {
+export function closeCircuit({ words }: CircuitBreaker): boolean {
   for (;;) {
-    const word = Atomics.load(words, at + WORD);
+    const word = Atomics.load(words, WORD);
     if ((word & STATE_MASK) === CLOSED) return false;
-    Atomics.store(words, at + FAILURES, 0);
-    if (replaceWord(words, at, word, CLOSED, 0, 0)) return true;
+    Atomics.store(words, FAILURES, 0);
+    if (replaceWord(words, word, CLOSED, 0, 0)) return true;
   }
 }
 
 /** `closed`, `open` or `half-open`, for logs and metrics. An open one whose delay is over stays so until somebody asks. */
-export function stateName({ words, at }: CircuitBreaker): (typeof STATE_NAMES)[number] {
-  return STATE_NAMES[Atomics.load(words, at + WORD) & STATE_MASK];
+export function stateName({ words }: CircuitBreaker): (typeof STATE_NAMES)[number] {
+  return STATE_NAMES[Atomics.load(words, WORD) & STATE_MASK];
 }
 
-function takeProbe({ words, at, settings }: CircuitBreaker, seen: number, nowMs: number): number {
-  for (let word = seen; ; word = Atomics.load(words, at + WORD)) {
+function takeProbe({ words, settings }: CircuitBreaker, seen: number, nowMs: number): number {
+  for (let word = seen; ; word = Atomics.load(words, WORD)) {
     if ((word & STATE_MASK) === CLOSED) return ADMITTED;
     const openings = openingsOf(word);
     const probes = probesOf(word);
     if (probes > 0) {
-      if (replaceWord(words, at, word, HALF_OPEN, probes - 1, openings)) return PROBE;
+      if (replaceWord(words, word, HALF_OPEN, probes - 1, openings)) return PROBE;
       continue;
     }
-    if (delayLeftMs(words, at, settings, word, nowMs) > 0) return REFUSED;
-    setSince(words, at, nowMs);
-    if (replaceWord(words, at, word, HALF_OPEN, settings.probesMax - 1, openings)) return PROBE;
+    if (delayLeftMs(words, settings, word, nowMs) > 0) return REFUSED;
+    setSince(words, nowMs);
+    if (replaceWord(words, word, HALF_OPEN, settings.probesMax - 1, openings)) return PROBE;
   }
 }
 
 function replaceWord(
   words: Int32Array,
-  at: number,
   word: number,
   state: number,
   probes: number,
@@ -178,19 +176,12 @@ function replaceWord(
   const generation = ((word >>> GENERATION_SHIFT) + 1) & GENERATION_MASK;
   const next =
     state | (probes << PROBES_SHIFT) | (openings << OPENINGS_SHIFT) | (generation << GENERATION_SHIFT);
-  return Atomics.compareExchange(words, at + WORD, word, next) === word;
+  return Atomics.compareExchange(words, WORD, word, next) === word;
 }
 
 /** How much is left of the delay after which it gives out probes. */
-function delayLeftMs(
-  words: Int32Array,
-  at: number,
-  settings: BreakerSettings,
-  word: number,
-  nowMs: number,
-): number {
-  const sinceMs =
-    Atomics.load(words, at + SINCE_SECONDS) * MS_PER_SECOND + Atomics.load(words, at + SINCE_MS);
+function delayLeftMs(words: Int32Array, settings: BreakerSettings, word: number, nowMs: number): number {
+  const sinceMs = Atomics.load(words, SINCE_SECONDS) * MS_PER_SECOND + Atomics.load(words, SINCE_MS);
   return Math.min(settings.resetMs * 2 ** openingsOf(word), settings.resetMsMax) - (nowMs - sinceMs);
 }
 
@@ -202,8 +193,8 @@ function openingsOf(word: number): number {
   return (word >>> OPENINGS_SHIFT) & OPENINGS_MASK;
 }
 
-function setSince(words: Int32Array, at: number, nowMs: number): void {
+function setSince(words: Int32Array, nowMs: number): void {
   const seconds = Math.floor(nowMs / MS_PER_SECOND);
-  Atomics.store(words, at + SINCE_SECONDS, seconds);
-  Atomics.store(words, at + SINCE_MS, Math.floor(nowMs - seconds * MS_PER_SECOND));
+  Atomics.store(words, SINCE_SECONDS, seconds);
+  Atomics.store(words, SINCE_MS, Math.floor(nowMs - seconds * MS_PER_SECOND));
 }

@@ -9,10 +9,10 @@
  *
  * In bytes:
  *
- *   0         32         64         +16384   +16384 x 3  +16384    +16384  +16384        +2048 x 255   +8 x 255
- *  ┌─────────┬──────────┬──────────┬────────┬───────────┬─────────┬───────┬─────────────┬─────────────┬───────────┐
- *  │ 8 words │ 4 x f64  │ (free)   │ owners │ replicas  │ targets │ roles │ synced from │ synced to   │ heard of  │
- *  └─────────┴──────────┴──────────┴────────┴───────────┴─────────┴───────┴─────────────┴─────────────┴───────────┘
+ *   0         32        64       +16384   +16384 x 3 +16384    +16384  +16384        +16384      +2048 x 255  +8 x 255
+ *  ┌─────────┬─────────┬────────┬────────┬──────────┬─────────┬───────┬─────────────┬───────────┬────────────┬──────────┐
+ *  │ 8 words │ 4 x f64 │ (free) │ owners │ replicas │ targets │ roles │ synced from │ failovers │ synced to  │ heard of │
+ *  └─────────┴─────────┴────────┴────────┴──────────┴─────────┴───────┴─────────────┴───────────┴────────────┴──────────┘
  *
  * Nodes are named by their index (0 to NODES_MAX - 1), which a node keeps as long as it is in the cluster's topology; what they
  * are called and where they listen goes to each thread over the bus.
@@ -32,6 +32,8 @@ export const TABLE_VERSION = 0;
 export const OWN_INDEX = 1;
 /** 1 while every slot has an owner that is alive. */
 export const IS_COVERED = 2;
+/** Changes with every failover of some slot that this node hears of. */
+export const FAILOVERS = 3;
 
 /** Numbers: the topology's epoch, 0 without one. */
 export const TOPOLOGY_EPOCH = 0;
@@ -54,7 +56,7 @@ const WORDS = 8;
 const NUMBERS = 4;
 const NUMBERS_AT = 32;
 const SLOTS_AT = 64;
-const SLOT_BYTES = 1 + REPLICAS_MAX + 1 + 1 + 1;
+const SLOT_BYTES = 1 + REPLICAS_MAX + 1 + 1 + 1 + 1;
 const BITS_BYTES = SLOT_COUNT / 8;
 const SYNCED_TO_AT = SLOTS_AT + SLOT_COUNT * SLOT_BYTES;
 const HEARD_OF_AT = SYNCED_TO_AT + NODES_MAX * BITS_BYTES;
@@ -81,6 +83,11 @@ export type NodeTable = {
    * then in order; or NO_NODE. Written by the thread that takes in the owner's stream; main takes it back when the owner is another.
    */
   readonly syncedFrom: Uint8Array;
+  /**
+   * By slot: how often it has got another owner because the one before was gone, modulo 256. What was changed before and had reached no
+   * replica is lost then; an owner that hands a slot over leaves nothing behind.
+   */
+  readonly failovers: Uint8Array;
   /** By node and then slot, a bit each: which slots of this node's the other has whole. Written by the thread that feeds it. */
   readonly syncedTo: Uint8Array;
   /** By node: when the thread that feeds it last heard of it, in milliseconds of `sharedMs`; 0 for never, or not fed. */
@@ -106,6 +113,7 @@ export function openNodeTable(buffer: SharedArrayBuffer): NodeTable {
     targets: bytesAt(1 + REPLICAS_MAX),
     roles: bytesAt(2 + REPLICAS_MAX),
     syncedFrom: bytesAt(3 + REPLICAS_MAX),
+    failovers: bytesAt(4 + REPLICAS_MAX),
     syncedTo: new Uint8Array(buffer, SYNCED_TO_AT, NODES_MAX * BITS_BYTES),
     heardOfMs: new Float64Array(buffer, HEARD_OF_AT, NODES_MAX),
   };
@@ -132,6 +140,12 @@ export function setSyncedTo(table: NodeTable, node: number, slot: number, isSync
   const at = node * BITS_BYTES + (slot >>> 3);
   const bit = 1 << (slot & 7);
   table.syncedTo[at] = isSynced ? table.syncedTo[at] | bit : table.syncedTo[at] & ~bit;
+}
+
+/** Nothing that this node has is known to be whole of the node's, nor the other way round. */
+export function forgetSynced({ syncedTo, syncedFrom }: NodeTable, node: number): void {
+  syncedTo.fill(0, node * BITS_BYTES, (node + 1) * BITS_BYTES);
+  for (let slot = 0; slot < SLOT_COUNT; slot += 1) if (syncedFrom[slot] === node) syncedFrom[slot] = NO_NODE;
 }
 
 /** Whether this node has a whole replica of the slot. */

@@ -3,7 +3,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commitTopology } from '../../src/cluster/agent-commit.ts';
 import { clusterKeys } from '../../src/cluster/membership.ts';
 import { encodeTopology } from '../../src/cluster/topology.ts';
-import { LEASE_ENDS_MS, OWN_INDEX, ROLE_OWNER, TOPOLOGY_EPOCH } from '../../src/routing/node-table.ts';
+import { TOPIC_CLUSTER_NODES } from '../../src/commands/cluster-view.ts';
+import { CLUSTER_SUCCESSION_MS } from '../../src/config/limits-cluster.ts';
+import {
+  isSyncedTo,
+  LEASE_ENDS_MS,
+  NO_NODE,
+  OWN_INDEX,
+  ROLE_OWNER,
+  setSyncedTo,
+  TOPOLOGY_EPOCH,
+} from '../../src/routing/node-table.ts';
+import { handleTopic } from '../../src/threads/bus.ts';
 import {
   type AgentTestOptions,
   type AgentUnderTest,
@@ -84,6 +95,34 @@ describe('a node that joins', () => {
     await node.logged('well with etcd again, after 10.0 s');
   });
 
+  it('that is not listed any more when it has told its threads registers again', async () => {
+    fake.put(KEYS.topology, encodeTopology(topologyOf([ID, OTHER])));
+    const node = begin();
+    let times = 0;
+    handleTopic(node.agent.options.bus, TOPIC_CLUSTER_NODES, async () => {
+      times += 1;
+      if (times > 1) return;
+      fake.remove(OWN_KEY);
+      await wait(() => !node.agent.state.members.has(ID), 'it is listed');
+      expect(node.table.numbers[LEASE_ENDS_MS]).toBe(0);
+    });
+    await wait(() => times > 0 && fake.get(OWN_KEY) !== undefined, 'it is not registered again');
+    await node.joined();
+  });
+
+  it('and is stopped meanwhile leaves nothing behind in etcd', async () => {
+    const node = begin();
+    let stopping: Promise<void> | undefined;
+    fake.beforeAnswer = (path) => {
+      if (path === '/lease/grant') stopping ??= node.stop();
+    };
+    await wait(() => stopping !== undefined, 'it has no lease');
+    await stopping;
+    await node.agent.life;
+    expect(fake.get(OWN_KEY)).toBe(undefined);
+    expect(fake.paths).toContain('/lease/revoke');
+  });
+
   it('waits until another process that has its name is gone', async () => {
     const twin = begin(ID, { change: { runId: 'the other', host: '10.0.0.9' } });
     await twin.joined();
@@ -91,11 +130,28 @@ describe('a node that joins', () => {
     await node.logged(`another process is registered as node ${ID} at 10.0.0.9:7000`);
     expect(node.table.numbers[LEASE_ENDS_MS]).toBe(0);
     await twin.stop();
+    // Its successors come first.
+    await wait(() => node.agent.trouble.includes('until what it owned has new owners'), 'it does not wait');
+    expect(node.agent.registeredAt).toBe(0);
+    nowMs += CLUSTER_SUCCESSION_MS;
     await node.joined();
   });
 });
 
 describe('a member', () => {
+  it('takes nothing that it knew of a node for true of another that has its index now', async () => {
+    const node = begin();
+    await node.joined();
+    const third = idOf('c');
+    await commitTopology(node.agent, topologyOf([ID, OTHER]));
+    const { table } = node;
+    for (const index of [0, 1]) setSyncedTo(table, index, 7, true);
+    table.syncedFrom.set([1, 0], 7);
+    await commitTopology(node.agent, topologyOf([ID, third], node.agent.state.topology?.epoch));
+    expect([0, 1].map((index) => isSyncedTo(table, index, 7))).toEqual([true, false]);
+    expect([...table.syncedFrom.subarray(7, 9)]).toEqual([NO_NODE, 0]);
+  });
+
   it('sees others come and go, and whom the topology names', async () => {
     fake.put(KEYS.topology, encodeTopology(topologyOf([ID, OTHER])));
     const node = begin();
@@ -182,6 +238,20 @@ describe('a member', () => {
     await wait(() => node.table.numbers[TOPOLOGY_EPOCH] > 0, 'the topology was not read');
     fake.put(KEYS.coordinator, OTHER);
     await wait(() => node.agent.state.coordinator === OTHER, 'the watch does not go on');
+  });
+
+  it('registers again when it finds itself unlisted as it reads everything again', async () => {
+    const node = begin();
+    await node.joined();
+    fake.outage = 'trouble';
+    fake.breakWatches();
+    fake.remove(OWN_KEY);
+    fake.compact(fake.store.revision + 1);
+    fake.put(KEYS.coordinator, ID);
+    fake.outage = undefined;
+    await node.logged('everything is read again');
+    await wait(() => fake.get(OWN_KEY) !== undefined, 'it is not registered again');
+    await node.joined();
   });
 
   it('does not go back behind what it has written while it read everything again', async () => {

@@ -5,8 +5,10 @@ import { applyTopology } from '../../src/cluster/apply-topology.ts';
 import { createTopology, type Topology } from '../../src/cluster/topology.ts';
 import {
   createNodeTableBuffer,
+  FAILOVERS,
   IS_COVERED,
   isInSync,
+  LEASE_ENDS_MS,
   NO_NODE,
   type NodeTable,
   OWN_INDEX,
@@ -166,5 +168,32 @@ describe('a replica on this node', () => {
     expect(isInSync(table, SLOT)).toBe(false);
     applied(topologyWith(0, [2]), 2, table);
     expect(isInSync(table, SLOT)).toBe(false);
+  });
+});
+
+describe('a failover', () => {
+  /** How often the slot has failed over, and how often any, once node 0 has lost it to node 2, as node `own` sees it. */
+  function failoversAt(own: number, alive: readonly number[], leaseEndsMs = 1): number[] {
+    const table = applied(topologyWith(0), own);
+    table.numbers[LEASE_ENDS_MS] = leaseEndsMs;
+    applyTopology(table, topologyWith(2), nodeId(own), new Set(alive.map(nodeId)));
+    return [table.failovers[SLOT], table.words[FAILOVERS]];
+  }
+
+  test('is a change of owners whose first one is gone; one that is there has handed the slot over', () => {
+    expect(failoversAt(1, [1, 2, 3])).toEqual([1, 1]);
+    expect(failoversAt(1, INDICES)).toEqual([0, 0]);
+  });
+
+  test('is known of by a node that was taken for gone itself, before it is admitted again', () => {
+    expect(failoversAt(0, INDICES, 0)).toEqual([1, 1]);
+    expect(failoversAt(0, INDICES)).toEqual([0, 0]);
+  });
+
+  test('is none where a slot gets its first owner, or keeps it', () => {
+    const table = applied(topologyWith(NO_NODE), 1);
+    applyTopology(table, topologyWith(0), nodeId(1), new Set([nodeId(1)]));
+    applyTopology(table, topologyWith(0), nodeId(1), new Set([nodeId(1)]));
+    expect([table.failovers[SLOT], table.words[FAILOVERS]]).toEqual([0, 0]);
   });
 });

@@ -1,6 +1,7 @@
 /** Requests to etcd, against one that fails in every way. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EtcdError } from '../../src/base/errors.ts';
+import { pauseFor } from '../../src/base/pause.ts';
 import {
   afterPrefix,
   commit,
@@ -198,6 +199,20 @@ describe('an etcd that fails', () => {
     fake.outage = undefined;
     expect(await failureOf(getPrefix(slow, '/a/'))).toMatchObject({ outcome: 'unsent' });
     expect((await getPrefix(etcd, '/a/')).values).toEqual([]);
+  });
+
+  it('is asked again in time whatever becomes of the wall clock', async () => {
+    fake.outage = 'trouble';
+    await failureOf(getPrefix(etcd, '/a/'));
+    fake.outage = undefined;
+    const wallMs = Date.now();
+    const stepped = vi.spyOn(Date, 'now').mockReturnValue(wallMs - 3_600_000);
+    try {
+      await pauseFor(2 * PATIENCE.breakerResetMs, new AbortController().signal);
+      expect((await getPrefix(etcd, '/a/')).values).toEqual([]);
+    } finally {
+      stepped.mockRestore();
+    }
   });
 
   it('closes its breaker when it answers again', async () => {

@@ -276,6 +276,19 @@ describe('a node that is in trouble', () => {
     expect(world.harness.log.at(-1)).toContain('circuit open');
   });
 
+  it('has answered in time while this thread was held up: that counts, and the circuit stays closed', async () => {
+    await open(...QUICK);
+    world.peers[1].answer = (_, socket) => {
+      socket.write(bulk('x'));
+      const endMs = performance.now() + 300;
+      while (performance.now() < endMs);
+      return undefined;
+    };
+    client.send('SET', NEXT, '1');
+    await received(bulk('x'));
+    expect(world.harness.log.join()).not.toContain('circuit open');
+  });
+
   it('is tried again after a while, and answers: the circuit closes', async () => {
     await open(...QUICK);
     world.peers[1].answer = () => undefined;

@@ -180,6 +180,19 @@ describe('slots with a target', () => {
     expect(world.commits.map(({ epoch }) => epoch)).toEqual([0, 7]);
   });
 
+  it('stay where the target has lost them by the next topology', async () => {
+    syncAll(MOVING);
+    acknowledgeAll();
+    world.verdicts = [false];
+    world.onPause = () => {
+      world.topology = { ...world.topology, epoch: 7 };
+      setSyncedTo(world.view.table, HEIR, MOVING[0], false);
+    };
+    expect(await handOverDue(world.handOver)).toBe(false);
+    expect(world.commits).toHaveLength(1);
+    expect(rolesOf(MOVING)).toEqual(MOVING.map(() => ROLE_OWNER));
+  });
+
   it('are not tried twice with one topology', async () => {
     syncAll(MOVING);
     acknowledgeAll();

@@ -101,7 +101,10 @@ describe('what etcd has', () => {
       at(`${KEYS.prefix}something`, 'of a later version', 6),
     ];
     takeValues(state, values, 9, log);
-    expect([...state.members.values()]).toEqual([record(ID), record(OTHER, { isLeaving: true })]);
+    expect([...state.members.values()]).toEqual([
+      { ...record(ID), registeredAt: 2 },
+      { ...record(OTHER, { isLeaving: true }), registeredAt: 3 },
+    ]);
     expect(state).toMatchObject({ coordinator: OTHER, revision: 9, topology: { epoch: 5 } });
     expect(warnings).toEqual([]);
   });
@@ -125,6 +128,8 @@ describe('what etcd has', () => {
       '[]',
       '{}',
       JSON.stringify({ ...record(ID), port: '6379' }),
+      JSON.stringify({ ...record(ID), port: 65_536 }),
+      JSON.stringify({ ...record(ID), weight: 0 }),
       JSON.stringify(record(OTHER)),
     ];
     for (const text of texts) takeValues(state, [at(`${KEYS.nodes}${ID}`, text, 2)], 2, log);

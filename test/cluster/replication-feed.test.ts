@@ -2,7 +2,9 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { beginStream, reviewSlots, takePassedOver, wholeSlots } from '../../src/cluster/replica-intake.ts';
 import { copyAnew } from '../../src/cluster/replication-feed.ts';
+import { FRAME_HEADER_BYTES, RUN_ID_BYTES } from '../../src/cluster/replication-frames.ts';
 import { isSyncedTo, NO_NODE } from '../../src/routing/node-table.ts';
 import { acknowledgedLsn, FEED_COPIES, feedNumber } from '../../src/routing/replication-board.ts';
 import { SLOT_COUNT, slotOfKey } from '../../src/routing/slot.ts';
@@ -219,6 +221,65 @@ describe('the slots of a replica', () => {
     review(pair);
     assign(pair, slot, OWNER, REPLICA, 'replica');
     settle(pair);
+    expect(isSyncedTo(pair.ownerView.table, REPLICA, slot)).toBe(false);
+    for (let epoch = 0; epoch < 2; epoch += 1) assign(pair, slot, OWNER, REPLICA, 'owner');
+    settle(pair);
+    expectReplicated(pair);
+  });
+
+  it('do not count as in sync once the replica has passed over a change that it says it has taken', () => {
+    const pair = createPair();
+    fill(pair);
+    settle(pair);
+    const slot = slotOf(KEYS[0]);
+    assign(pair, slot, OWNER, NO_NODE, 'replica');
+    pair.owner.run('SET', KEYS[0], 'missed');
+    drainOwner(pair);
+    pump(pair);
+    deliver(pair);
+    const { board, table } = pair.ownerView;
+    const { shards, engine } = pair.owner;
+    const shard = shards[engine.slotShard[slot]];
+    expect(board !== undefined && acknowledgedLsn(board, REPLICA, shard.index)).toBe(shard.numbers[LSN]);
+    expect(isSyncedTo(table, REPLICA, slot)).toBe(false);
+    // Nor when the owner copies them all the same, by a topology that is over.
+    copyAnew(pair.feed, new Uint8Array(SLOT_COUNT / 8).fill(0xff), 0);
+    settle(pair);
+    expect(isSyncedTo(table, REPLICA, slot)).toBe(false);
+  });
+
+  it('are not whole at a replica that has not heard that its owner has left off feeding them', () => {
+    const pair = createPair();
+    fill(pair);
+    settle(pair);
+    const slot = slotOf(KEYS[0]);
+    assign(pair, slot, OWNER, NO_NODE, 'owner');
+    pump(pair);
+    assign(pair, slot, OWNER, REPLICA, 'owner');
+    pair.owner.run('SET', KEYS[0], 'missed');
+    deliver(pair);
+    expect(wholeSlots(pair.intake)[slot]).toBe(0);
+    expect(pair.replicaView.table.syncedFrom[slot]).toBe(NO_NODE);
+    for (let epoch = 0; epoch < 2; epoch += 1) assign(pair, slot, OWNER, REPLICA, 'replica');
+    settle(pair);
+    expectReplicated(pair);
+  });
+
+  it('that were given up while the stream was asked for do not go on with it', () => {
+    const pair = createPair();
+    fill(pair);
+    settle(pair);
+    const slot = slotOf(KEYS[0]);
+    connect(pair);
+    // Nobody can be told of it yet.
+    for (const replica of [NO_NODE, REPLICA]) {
+      assign(pair, slot, OWNER, replica, 'replica');
+      reviewSlots(pair.intake);
+      takePassedOver(pair.intake);
+    }
+    pair.owner.run('SET', KEYS[0], 'missed');
+    for (let epoch = 0; epoch < 2; epoch += 1) assign(pair, slot, OWNER, REPLICA, 'owner');
+    settle(pair);
     expectReplicated(pair);
   });
 
@@ -238,6 +299,20 @@ describe('the slots of a replica', () => {
 });
 
 describe('a stream that is cut', () => {
+  it('behind the greeting of another process brings nothing whole to that one', () => {
+    const pair = createPair({ ownerShards: 1 });
+    fill(pair);
+    settle(pair);
+    expect(beginStream(pair.intake)?.slots).toContain(1);
+    Object.assign(pair.owner.engine, { runId: 'f'.repeat(40) });
+    connect(pair);
+    const greetingBytes = FRAME_HEADER_BYTES + RUN_ID_BYTES + 8;
+    deliver(pair, greetingBytes);
+    const resume = beginStream(pair.intake);
+    expect(resume?.runId).toBe('f'.repeat(40));
+    expect(resume?.slots).not.toContain(1);
+  });
+
   it('anywhere, leaves the replica able to go on', () => {
     const pair = createPair();
     fill(pair, KEYS.slice(0, 30));
@@ -408,7 +483,7 @@ describe('what a replica has whole', () => {
           else if (kind === 'del') pair.owner.run('DEL', key);
           else if (kind === 'drain') drainOwner(pair);
           else if (kind === 'pump') pump(pair);
-          else if (kind === 'anew') copyAnew(pair.feed, new Uint8Array(SLOT_COUNT / 8).fill(0xff));
+          else if (kind === 'anew') copyAnew(pair.feed, new Uint8Array(SLOT_COUNT / 8).fill(0xff), 0);
           note();
           // Also while there is nothing to deliver but the rest of a frame.
           deliver(pair, Math.min(kind === 'deliver' ? bytes : 0, pair.wire.length));

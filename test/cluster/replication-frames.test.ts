@@ -7,10 +7,12 @@ import {
   createFrameReader,
   decodeAcknowledgement,
   decodeNumbers,
+  decodePassedOver,
   decodeResume,
   encodeAcknowledgement,
   encodeFrame,
   encodeNumbers,
+  encodePassedOver,
   encodeResume,
   encodeSlotBits,
   FRAME_COPY,
@@ -82,7 +84,7 @@ describe('a stream of frames', () => {
   it('that makes no sense is damaged', () => {
     for (const [at, value] of [
       [0, 0],
-      [0, 10],
+      [0, 11],
       [4, 13],
     ]) {
       const bytes = Buffer.from(STREAM);
@@ -124,6 +126,8 @@ describe('what is said with a stream', () => {
     expect(decodeResume(encodeResume(undefined))).toBeUndefined();
     const told = { takenBytes: 2 ** 45, shards: [0, 9], lsns: [7, 2 ** 44] };
     expect(decodeAcknowledgement(encodeAcknowledgement(told))).toEqual(told);
+    const passedOver = decodePassedOver(encodePassedOver(slots, 2 ** 48));
+    expect(passedOver).toEqual({ bits: Buffer.from(encodeSlotBits(slots)), epoch: 2 ** 48 });
     expect(decodeNumbers(encodeNumbers([1, 2 ** 50]), 0, 16)).toEqual(Float64Array.of(1, 2 ** 50));
     const bits = encodeSlotBits(slots);
     expect(bits.length).toBe(SLOT_BITS_BYTES);
@@ -144,6 +148,7 @@ describe('what is said with a stream', () => {
     expect(decodeResume(bytes)).toBeUndefined();
     expect(decodeAcknowledgement(Buffer.alloc(9))).toBeUndefined();
     expect(decodeAcknowledgement(Buffer.alloc(0))).toBeUndefined();
+    expect(decodePassedOver(Buffer.alloc(SLOT_BITS_BYTES))).toBeUndefined();
     expect(decodeNumbers(Buffer.alloc(9), 0, 9)).toBeUndefined();
     expect(decodeNumbers(Buffer.alloc(9), 8, 0)).toBeUndefined();
   });

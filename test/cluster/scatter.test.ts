@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { joinReplies } from '../../src/cluster/gather.ts';
-import { TOPOLOGY_EPOCH } from '../../src/routing/node-table.ts';
+import { NO_NODE, TOPOLOGY_EPOCH } from '../../src/routing/node-table.ts';
+import { SLOT_COUNT } from '../../src/routing/slot.ts';
 import { setSlot } from '../support/cluster-table.ts';
 import {
   bulk,
@@ -81,6 +82,23 @@ describe('keys of several nodes', () => {
     await received("-CROSSSLOT Keys in request don't hash to the same slot\r\n");
   });
 
+  it('keys of one node go to several when some have moved on the way, and nobody sees it', async () => {
+    const [, first, second] = world.peers;
+    const [stays, gone] = [KEYS[1], KEYS[4]];
+    first.answer = ([, ...keys]) =>
+      keys.includes(gone)
+        ? `-MOVED ${slotOf(gone)} 127.0.0.1:${second.port}\r\n`
+        : `*1\r\n${bulk(`first ${keys[0]}`)}`;
+    second.answer = ([name, ...keys]) => {
+      if (name === 'ASKING') return OK;
+      return keys.includes(stays)
+        ? `-MOVED ${slotOf(stays)} 127.0.0.1:${first.port}\r\n`
+        : `*1\r\n${bulk(`second ${keys[0]}`)}`;
+    };
+    sendAll(client, ['MGET', stays, gone], ['SET', KEYS[0], '1']);
+    await received(`*2\r\n${bulk(`first ${stays}`)}${bulk(`second ${gone}`)}${OK}`);
+  });
+
   it('a part whose slots have moved is asked for again slot by slot, each where it is', async () => {
     const [, first, second] = world.peers;
     const mine = KEYS.filter((_, index) => index % 3 === 1);
@@ -140,6 +158,44 @@ describe('keys of several nodes', () => {
         },
       ),
     );
+  });
+});
+
+describe('what a client sends behind a command in parts', () => {
+  /** Node 0, which is this one, gets its part by a link, and answers when the test says so. */
+  const heldPart = (reply: string) => {
+    let isReleased = false;
+    let release = () => {
+      isReleased = true;
+    };
+    world.peers[0].answer = (_, socket) => {
+      if (isReleased) return reply;
+      release = () => socket.write(reply);
+      return undefined;
+    };
+    return () => release();
+  };
+
+  it.each([
+    [['DEL', KEYS[0], KEYS[1]], ':1\r\n', ':2\r\n'],
+    [['MSET', KEYS[0], 'a', KEYS[1], 'b'], OK, OK],
+    [['FLUSHALL'], OK, OK],
+  ])('%j: is not executed here before this node has done its part', async (words, part, whole) => {
+    answerAll(() => part);
+    const release = heldPart(part);
+    sendAll(client, words, ['SET', KEYS[0], 'later'], ['PING']);
+    await until(() => world.peers[0].requests.length === 1);
+    await until(() => world.peers[1].requests.length === 1);
+    expect(world.harness.run('EXISTS', KEYS[0])).toBe(':0\r\n');
+    release();
+    await received(`${whole}${OK}${PONG}`);
+    expect(world.harness.run('GET', KEYS[0])).toBe(bulk('later'));
+  });
+
+  it('comes at once where the parts have failed at once', async () => {
+    for (let slot = 0; slot < SLOT_COUNT; slot += 1) setSlot(world.cluster, slot, NO_NODE);
+    sendAll(client, ['DBSIZE'], ['PING']);
+    await received(`-CLUSTERDOWN Hash slot not served\r\n${PONG}`);
   });
 });
 

@@ -150,7 +150,7 @@ describe('a replica', () => {
     expect(engine.counters[READS_DEGRADED]).toBe(2);
     cluster.table.syncedFrom[slotOf('b')] = NO_NODE;
     expect(harness.run('MGET', 'a', 'b')).toBe('');
-    expect(forwards.slice(1)).toEqual(['1: SET a 1', '1: MGET a b']);
+    expect(forwards.slice(1)).toEqual(['1: SET a 1', 'all: MGET a b']);
     cluster.nodes = [clusterNode(OWN)];
     expect(harness.run('GET', 'b')).toBe(NOT_SERVED);
     expect(harness.run('GET', 'a')).toBe('$-1\r\n');

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Call } from '../../src/commands/call.ts';
 import type { ClusterView, Forwarder } from '../../src/commands/cluster-view.ts';
 import { countGoodReplicas, lacksReplicas } from '../../src/commands/replica-counts.ts';
-import { noteWritten } from '../../src/commands/written-slots.ts';
-import { NO_NODE, setSyncedTo } from '../../src/routing/node-table.ts';
+import { noteWritten, noteWrittenAnywhere } from '../../src/commands/written-slots.ts';
+import { FAILOVERS, LEASE_ENDS_MS, NO_NODE, setSyncedTo } from '../../src/routing/node-table.ts';
 import {
   createReplicationBuffer,
   openReplicationBoard,
@@ -47,6 +47,13 @@ function createWorld(flags: string[] = []): World {
     listener();
   };
   return Object.assign(harness, { view, acknowledge });
+}
+
+/** As a topology does it that gives away a slot of an owner that is gone. */
+function failOver({ view }: World, slot: number, heir: number): void {
+  setSlot(view, slot, heir, heir === 0 ? 1 : 0);
+  view.table.failovers[slot] += 1;
+  view.table.words[FAILOVERS] += 1;
 }
 
 function slotOf(key: string): number {
@@ -142,12 +149,68 @@ describe('WAIT', () => {
         done(count(lsns));
       },
     };
-    noteWritten(world.session, slotOf('elsewhere'));
+    noteWritten(world.session, world.view.table, slotOf('elsewhere'));
     setSlot(world.view, slotOf('elsewhere'), 2);
     expect(world.run('WAIT', '1', '0')).toBe('');
     await until(() => world.deferredReplies.length > 0, { what: () => 'no reply', msMax: 5_000 });
     expect(world.deferredReplies).toEqual([':1\r\n']);
     expect(asked).toEqual(['2 1 ', '2 1 theirs', '2 1 theirs']);
+  });
+
+  it('answers 0 at once where the slot has failed over since, and counts again from then on', () => {
+    const world = createWorld();
+    const asked: number[] = [];
+    world.view.forwarder = {
+      ...({} as Forwarder),
+      countReplicas: (node, _protocol, _slots, lsns, done) => {
+        asked.push(node);
+        done({ count: 1, lsns });
+      },
+    };
+    noteWritten(world.session, world.view.table, slotOf('elsewhere'));
+    failOver(world, slotOf('elsewhere'), 2);
+    expect(world.run('WAIT', '1', '0')).toBe(':0\r\n');
+    expect(asked).toEqual([]);
+    noteWritten(world.session, world.view.table, slotOf('elsewhere'));
+    expect(world.run('WAIT', '1', '0')).toBe(':1\r\n');
+    expect(asked).toEqual([2]);
+  });
+
+  it('ends with 0 where the slot fails over while it waits', async () => {
+    const world = createWorld();
+    world.run('SET', 'a', '1');
+    expect(world.run('WAIT', '1', '0')).toBe('');
+    failOver(world, slotOf('a'), 1);
+    world.acknowledge(1);
+    expect(world.deferredReplies).toEqual([':0\r\n']);
+  });
+
+  it('knows of failovers of many slots, from before they were too many to be listed and behind that', () => {
+    const world = createWorld();
+    for (let key = 0; key < 100; key += 1) world.run('SET', `key:${key}`, '1');
+    world.acknowledge(1);
+    failOver(world, 7, 0);
+    expect(world.run('WAIT', '1', '0')).toBe(':0\r\n');
+    expect(world.run('WAIT', '1', '0')).toBe(':1\r\n');
+    const other = world.connect();
+    world.runAs(other, 'SET', 'a', '1');
+    failOver(world, slotOf('a'), 0);
+    noteWrittenAnywhere(other, world.view.table);
+    world.acknowledge(1);
+    expect(world.runAs(other, 'WAIT', '1', '0')).toBe(':0\r\n');
+    expect(world.runAs(other, 'WAIT', '1', '0')).toBe(':1\r\n');
+  });
+
+  it('counts none behind the end of the lease: what replicas take then they may have passed over', () => {
+    const world = createWorld();
+    world.run('SET', 'a', '1');
+    world.view.table.numbers[LEASE_ENDS_MS] = 50_000;
+    world.acknowledge(1);
+    world.run('WAIT', '1', '0');
+    expect(world.deferredReplies).toEqual([]);
+    world.view.table.numbers[LEASE_ENDS_MS] = 50_001;
+    world.acknowledge(1);
+    expect(world.deferredReplies).toEqual([':1\r\n']);
   });
 
   it('tells another node how its own slots stand, and only another node', () => {

@@ -44,6 +44,22 @@ describeWithEtcd('any node takes any key', () => {
     }
   });
 
+  it('CLUSTER LINKS names the connections, at either end', async () => {
+    const ids = await Promise.all(wires.map(async (wire) => String(await wire.ask('CLUSTER', 'MYID'))));
+    const fields = [
+      'direction',
+      'node',
+      'create-time',
+      'events',
+      'send-buffer-allocated',
+      'send-buffer-used',
+    ];
+    const links = (await wires[0].ask('CLUSTER', 'LINKS')) as string[][];
+    for (const link of links) expect(link.filter((_, index) => index % 2 === 0)).toEqual(fields);
+    const ends = links.map(([, direction, , node]) => `${direction} ${ids.indexOf(node)}`);
+    expect([...new Set(ends)].sort()).toEqual(['from 1', 'from 2', 'to 1', 'to 2']);
+  });
+
   it('commands over keys of all nodes are done in parts', async () => {
     const [first, second, third] = wires;
     expect(await first.ask('MSET', ...KEYS.flatMap((key) => [key, `m${key}`]))).toBe('+OK');

@@ -57,7 +57,10 @@ it('is woken by work that it finds, and by a client', () => {
   }
 });
 
-it('stops, dozing or not', () => {
+it.each([[false], [true]])('stops, dozing (%j) or not, and is not woken any more', (isDozing) => {
+  hasWork = false;
+  if (isDozing) ticksIn((CLOCKWORK_QUIET_TICKS + 1) * HOUSEKEEPING_MS);
   stopClockwork(clockwork);
+  wakeClockwork(clockwork);
   expect(ticksIn(1000)).toBe(0);
 });

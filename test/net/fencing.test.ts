@@ -4,7 +4,7 @@ import { LEASE_CUTS } from '../../src/metrics/names.ts';
 import { clusterTable } from '../support/cluster-table.ts';
 import { createServingWorld, type ServingWorld } from '../support/serving-world.ts';
 
-const LEASE_ENDS_MS = 100;
+const LEASE_ENDS_MS = 50;
 
 /** A node that owns all slots, and the clock of its lease. */
 function openWorld(appendfsync = 'everysec'): { world: ServingWorld; at: (sharedMs: number) => void } {
@@ -44,6 +44,25 @@ describe('a turn that began before the end of the lease', () => {
     expect(reader.isClosed()).toBe(false);
     expect(world.harness.engine.counters[LEASE_CUTS]).toBe(1);
     expect(world.harness.log.join()).toMatch(/lease was over/);
+  });
+
+  it('and ends long behind it lets no reply go: what was read may have changed elsewhere by then', () => {
+    const { world, at } = openWorld();
+    const [reader, other] = [world.connect(), world.connect()];
+    reader.send('GET', 'a');
+    // The process was paused, and the turn goes on with what has come since.
+    at(LEASE_ENDS_MS + 10_000);
+    other.send('GET', 'a');
+    world.turn();
+    expect([reader.received(), other.received()]).toEqual(['', '']);
+    expect([reader.isClosed(), other.isClosed()]).toEqual([true, true]);
+    const late = world.connect();
+    late.send('PING');
+    world.turn();
+    late.send('PING');
+    at(LEASE_ENDS_MS + 20_000);
+    world.turn();
+    expect(late.received()).toBe('+PONG\r\n+PONG\r\n');
   });
 
   it('is the last one that executes anything', () => {

@@ -1,7 +1,7 @@
 /** Tests of clients whose commands wait for a slot that is between two nodes. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLIENTS_BLOCKED } from '../../src/metrics/names.ts';
-import { NO_NODE } from '../../src/routing/node-table.ts';
+import { NO_NODE, ROLE_HANDING_OVER } from '../../src/routing/node-table.ts';
 import { slotOfKey } from '../../src/routing/slot.ts';
 import { clusterTable, setSlot } from '../support/cluster-table.ts';
 import { createServingWorld } from '../support/serving-world.ts';
@@ -65,6 +65,38 @@ describe('a command that asks for a slot before it has come', () => {
     setSlot(cluster, SLOT, OWN);
     await pass(5);
     expect(client.received()).toBe(`+OK\r\n${COMES_LATER}+OK\r\n$-1\r\n`);
+  });
+
+  it('over the link of another node: what has come behind it does not wait anew, what comes later does', async () => {
+    const { world, pass } = openWorld();
+    const client = world.connect();
+    client.send('CLUSTER', 'PEER', 'b'.repeat(40), 'distcache');
+    for (let round = 0; round < 3; round += 1) {
+      client.send('ASKING');
+      client.send('GET', 'a');
+    }
+    await pass(990);
+    expect(client.received()).toBe('+OK\r\n+OK\r\n');
+    await pass(40);
+    expect(client.received()).toBe(`+OK\r\n${`+OK\r\n${COMES_LATER}`.repeat(3)}`);
+    const before = client.received().length;
+    client.send('ASKING');
+    client.send('GET', 'a');
+    await pass(500);
+    expect(client.received().slice(before)).toBe('+OK\r\n');
+  });
+
+  it('over such a link without asking: is answered before the other node gives the link up', async () => {
+    const { world, cluster, pass } = openWorld();
+    const client = world.connect();
+    client.send('CLUSTER', 'PEER', 'b'.repeat(40), 'distcache');
+    setSlot(cluster, SLOT, OWN, NO_NODE, NO_NODE);
+    cluster.table.roles[SLOT] |= ROLE_HANDING_OVER;
+    client.send('GET', 'a');
+    await pass(450);
+    expect(client.received()).toBe('+OK\r\n');
+    await pass(100);
+    expect(client.received()).toBe(`+OK\r\n${COMES_LATER}`);
   });
 
   it('goes where the slot has gone instead', async () => {

@@ -6,7 +6,7 @@ import {
   type ClusterState,
   clusterKeys,
   createClusterState,
-  type NodeRecord,
+  type Member,
 } from '../../src/cluster/membership.ts';
 import type { ReplicaProgress } from '../../src/cluster/planning.ts';
 import type { Topology } from '../../src/cluster/topology.ts';
@@ -108,11 +108,11 @@ export function createCoordinatorWorld(replicas = 1): CoordinatorWorld {
   return world;
 }
 
-function recordOf(number: number): [string, NodeRecord] {
+function recordOf(number: number): [string, Member] {
   const id = nodeId(number);
-  const record: NodeRecord = {
+  const record: Member = {
     ...{ id, host: `10.0.0.${number}`, port: 6379, tlsPort: 0, httpPort: 0, weight: 100 },
-    ...{ runId: `run of ${number}`, startedAtMs: 0, isLeaving: false },
+    ...{ runId: `run of ${number}`, startedAtMs: 0, isLeaving: false, registeredAt: 1 },
   };
   return [id, record];
 }

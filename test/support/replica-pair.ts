@@ -12,10 +12,12 @@ import {
   createIntake,
   type Intake,
   reviewSlots,
+  TAKE_OUTDATED,
   TAKE_WAITS,
   TAKEN_ALL,
   TAKEN_PART,
   takeIn,
+  takePassedOver,
 } from '../../src/cluster/replica-intake.ts';
 import {
   closeFeed,
@@ -28,10 +30,11 @@ import {
 import {
   addBytes,
   decodeAcknowledgement,
+  decodePassedOver,
   decodeResume,
   encodeAcknowledgement,
+  encodePassedOver,
   encodeResume,
-  encodeSlotBits,
 } from '../../src/cluster/replication-frames.ts';
 import type { ClusterView } from '../../src/commands/cluster-view.ts';
 import { isSyncedTo, NO_NODE, TOPOLOGY_EPOCH } from '../../src/routing/node-table.ts';
@@ -170,6 +173,12 @@ function takeInAll(pair: Pair): void {
       return steps > 3;
     });
   } while (pair.takenOutcome === TAKEN_PART);
+  if (pair.takenOutcome === TAKE_OUTDATED) {
+    connect(pair);
+    pair.takenOutcome = TAKEN_ALL;
+    return;
+  }
+  tellPassedOver(pair);
   const told = acknowledgement(intake);
   if (told === undefined) return;
   const decoded = decodeAcknowledgement(encodeAcknowledgement(told));
@@ -178,9 +187,16 @@ function takeInAll(pair: Pair): void {
 
 /** What the replica's worker does from time to time. */
 export function review(pair: Pair): void {
-  const missed = reviewSlots(pair.intake);
-  if (missed !== undefined) copyAnew(pair.feed, encodeSlotBits(missed));
+  reviewSlots(pair.intake);
+  tellPassedOver(pair);
   takeInAll(pair);
+}
+
+function tellPassedOver({ intake, feed, replicaView }: Pair): void {
+  const slots = takePassedOver(intake);
+  if (slots === undefined) return;
+  const told = decodePassedOver(encodePassedOver(slots, replicaView.table.numbers[TOPOLOGY_EPOCH]));
+  if (told !== undefined) copyAnew(feed, told.bits, told.epoch);
 }
 
 /** Everything that is under way comes to its end. */

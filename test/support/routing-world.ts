@@ -50,6 +50,7 @@ export function recordForwards(cluster: ClusterView, { reaches = true, transacti
       ? (_call: Call, { commands }: Transaction, node: number) =>
           void done.push(`${node}: ${commands.map(({ spec }) => spec.name).join(' ')}`)
       : undefined,
+    links: () => [],
     reaches: () => reaches,
     publish: () => undefined,
     countReplicas: () => undefined,
