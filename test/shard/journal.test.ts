@@ -413,7 +413,8 @@ describe('the journal between threads', () => {
     }
     drain();
     expect([...next.values()]).toEqual([keys, keys]);
-    expect(drains).toBeGreaterThan(5);
+    // Some of them while others appended.
+    expect(drains).toBeGreaterThan(1);
     expect(entriesOf(openShard(buffers, 0, 1, stillClock)).size).toBe(2 * keys);
   });
 });
