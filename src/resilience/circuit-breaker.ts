@@ -59,6 +59,8 @@ const MS_PER_SECOND = 1000;
 /** What `allow` answers. */
 export const REFUSED = 0;
 export const ADMITTED = 1;
+/** The same for this file: what a module exports it reads from memory each time, what it keeps to itself is compiled in. */
+const YES = ADMITTED;
 /** Admitted as one of the probes of a half-open breaker. */
 export const PROBE = 2;
 
@@ -93,7 +95,7 @@ export function openCircuitBreaker(words: Int32Array, at: number, settings: Brea
 export function allow(breaker: CircuitBreaker, nowMs: number): number {
   // A plain load: Atomics.load is a call of some 10 ns. It may be an instant late, as any answer is when it is used.
   const word = breaker.words[WORD];
-  return (word & STATE_MASK) === CLOSED ? ADMITTED : takeProbe(breaker, word, nowMs);
+  return (word & STATE_MASK) === CLOSED ? YES : takeProbe(breaker, word, nowMs);
 }
 
 /** Whether `allow` would admit a call; takes no probe. */
