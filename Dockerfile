@@ -10,13 +10,24 @@ COPY scripts/runtime/package.json scripts/runtime/
 # The runtime packages are optional, and the image has its own Node.js.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
-FROM node:26-bookworm-slim
+FROM node:26-bookworm-slim AS bundle
 WORKDIR /app
-COPY --from=dependencies /app/node_modules node_modules
-COPY package.json ./
+COPY package.json package-lock.json .npmrc ./
+COPY scripts/runtime/package.json scripts/runtime/
+# Optional packages too: the bundler's binary is one.
+RUN npm ci --ignore-scripts
 COPY bin bin
 COPY src src
 COPY workers workers
+COPY scripts/build.ts scripts/bundle.ts scripts/
+RUN node scripts/build.ts
+
+FROM node:26-bookworm-slim
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=bundle /app/dist dist
+COPY package.json ./
+COPY bin bin
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /data
 ENV DISTCACHE_BIND="* -::*" DISTCACHE_HTTP_BIND="*" DISTCACHE_DIR=/data
 VOLUME /data

@@ -7,6 +7,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './base/clock.ts';
 import { StartError } from './base/errors.ts';
+import { PLACES } from './base/places.ts';
 import { VERSION } from './base/version.ts';
 import type { Config } from './config/config.ts';
 import { currentSurroundings } from './config/file.ts';
@@ -68,6 +69,7 @@ async function run(config: Config, notices: readonly string[]): Promise<void> {
   const log = createLog(config, MAIN_THREAD_ID, logSink);
   const life: Life = { log, server: undefined, stopping: false };
   handleSignals(life);
+  log.debug('running', { from: PLACES.home });
   for (const notice of notices) log.notice(notice);
   life.server = await startServer({
     config,

@@ -11,6 +11,7 @@ import type { AdminSources, CreateServer, Readiness } from './admin/sources.ts';
 import { assert } from './base/assert.ts';
 import type { Clock } from './base/clock.ts';
 import { openFilesMax } from './base/open-files.ts';
+import { PLACES } from './base/places.ts';
 import { randomSeed } from './base/random.ts';
 import { type ClusterPart, checkCluster, prepareCluster, startCluster } from './cluster/cluster-part.ts';
 import { defaultUser } from './commands/acl-access.ts';
@@ -55,7 +56,6 @@ import { createBigKeysSearch, stopBigKeysSearch } from './threads/big-keys.ts';
 import { MAIN_THREAD_ID, type ProcessBoot, threadIdOfWorker } from './threads/boot.ts';
 import { type Bus, createBus, handleTopic } from './threads/bus.ts';
 import { decideConfigChanges, followConfigChanges } from './threads/config-changes.ts';
-import { workerEntry } from './threads/entry.ts';
 import { createJobs, jobThreads, longJobThreads, serveJobs, stopJobs } from './threads/jobs.ts';
 import { type Log, type LogFields, type LogSink, receiveLog } from './threads/log.ts';
 import { buryStream, inheritStream } from './threads/logging.ts';
@@ -288,7 +288,7 @@ function startMissRatio(server: Server, engine: Engine, { accesses }: ProcessBoo
 /** The threads themselves start with the first job. */
 function startJobs(server: Server, bus: Bus): void {
   const jobs = createJobs({
-    entry: workerEntry('job'),
+    entry: PLACES.workerEntry('job'),
     threadsMax: jobThreads(),
     waitingMax: JOBS_WAITING_MAX,
     log: server.options.log,
@@ -306,7 +306,7 @@ async function startThreads(
 ): Promise<Workers> {
   const { clock, log } = server.options;
   const workers = await startWorkers({
-    entry: workerEntry('shard'),
+    entry: PLACES.workerEntry('shard'),
     boot,
     bus,
     log,
@@ -338,7 +338,7 @@ function preparePersistence(
 ): Persistence {
   const { config, clock, log } = server.options;
   const jobs = createJobs({
-    entry: workerEntry('job'),
+    entry: PLACES.workerEntry('job'),
     threadsMax: longJobThreads(),
     waitingMax: LONG_JOBS_WAITING_MAX,
     log,

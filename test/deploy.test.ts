@@ -13,10 +13,24 @@ it('the image copies only what is there, and what .dockerignore lets through', (
     sources.split(' '),
   );
   expect(copied).toContain('src');
+  expect(copied).toEqual(expect.arrayContaining(buildFiles()));
   for (const path of copied) {
     expect(existsSync(join(ROOT, path)), path).toBe(true);
     expect(IGNORED, path).toContain(`!${path}`);
   }
+});
+
+/** What the bundling of the image is made of: the build, and all of ours that it imports. */
+function buildFiles(path = 'scripts/build.ts'): string[] {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const imported = [...text.matchAll(/from '(\.[^']+)'/g)].map(([, name]) => join(path, '..', name));
+  return [path.startsWith('bin/') ? 'bin' : path, ...imported.flatMap((name) => buildFiles(name))];
+}
+
+it('the image starts what it has bundled, without the sources', () => {
+  const [, last] = /\nFROM [^\n]+\n(?![\s\S]*\nFROM)([\s\S]*)/.exec(DOCKERFILE) ?? [];
+  expect(last).toContain('COPY --from=bundle /app/dist dist');
+  expect(last).not.toMatch(/^COPY (src|workers)/m);
 });
 
 it('the image runs as a user without rights, by its number, and stops by the signal that the server knows', () => {

@@ -1,5 +1,5 @@
 /**
- * The published package: what `npm pack` puts in it, and that it runs from a node_modules folder, where Node
+ * The published package: what `npm pack` puts in it, and that it runs from a node_modules folder, where there are no sources and Node
  * strips no types. Needs no network: the dependencies are those of the checkout, linked beside the package.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -46,14 +46,16 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('carries the launcher and compiled code, and no sources or tests', () => {
+  it('carries the launcher and the bundle, and no sources or tests', () => {
     const paths = readdirSync(installed, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1));
     const expected = [
       'bin/distcache.mjs',
-      'dist/src/main.js',
-      'dist/workers/shard.js',
+      'dist/dashboard/index.html',
+      'dist/job.js',
+      'dist/main.js',
+      'dist/shard.js',
       'LICENSE',
       'README.md',
     ];

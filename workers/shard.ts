@@ -1,10 +1,9 @@
-/**
- * The entry of a worker thread: serves the connections that main hands over, and keeps the house of its own shards.
- */
+/** The entry of a worker thread: serves the connections that main hands over, and keeps the house of its own shards. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../src/base/assert.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { StartError } from '../src/base/errors.ts';
+import { takePart } from '../src/cluster/worker-part.ts';
 import { installClientTopics } from '../src/commands/client.ts';
 import { joinThreads } from '../src/commands/joined-threads.ts';
 import { applyLiveConfig, installServerTopics } from '../src/commands/server-topics.ts';
@@ -36,7 +35,7 @@ applyLiveConfig(engine); // A replacement may have missed a change.
 port.ref();
 try {
   await joinThreads(engine, boot.generation);
-  if (engine.cluster !== undefined) (await import('../src/cluster/worker-part.ts')).takePart(engine);
+  takePart(engine);
   const doors = await openDoors(serving, bus, systemClock.monotonicMs);
   port.on('message', (message: MainMessage) => {
     if (message.kind === 'socket') {

@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { takeSourcesFlag } from './our-program.ts';
 
 /** A flag that takes a number or a text, or none where its default is a boolean. */
 export type Defaults = Readonly<Record<string, number | string | boolean>>;
@@ -37,7 +38,7 @@ export async function runBenchmark<Known extends Defaults>(
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT_FAILED));
   try {
     if (process.platform !== 'linux') throw new MissingProgram('/proc (Linux)');
-    await body(parseOptions(process.argv.slice(2), defaults));
+    await body(parseOptions(takeSourcesFlag(process.argv.slice(2)), defaults));
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n`);
     process.exitCode = exitCodeOf(error);

@@ -8,10 +8,10 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { VERSION } from '../../src/base/version.ts';
 import { ask, openClient } from './client.ts';
 import { MissingProgram } from './options.ts';
+import { ourProgram } from './our-program.ts';
 
 /** What a server speaks: RESP, or memcached's text protocol. */
 export type Protocol = 'resp' | 'memcached';
@@ -41,7 +41,6 @@ const START_RETRY_MS = 20;
 const STOP_MS_MAX = 5_000;
 const OUTPUT_CHARACTERS_KEPT = 2_000;
 
-const mainFile = fileURLToPath(new URL('../../bin/distcache.mjs', import.meta.url));
 /** A flag that comes again takes the place of the earlier one, in all of these servers. */
 const WITHOUT_PERSISTENCE = ['--appendonly', 'no', '--save', ''];
 /** No UDP; more connections, and larger values than the megabyte that is the default. */
@@ -51,12 +50,13 @@ const OPTIONAL_PROGRAMS = ['valkey-server', 'memcached'];
 
 /** This server at its defaults but for `flags`. */
 export function ourPeer(flags: readonly string[] = [], name = 'distcache'): Peer {
+  const { file, isSources } = ourProgram();
   return {
     name,
     protocol: 'resp',
-    version: `distcache ${VERSION}`,
+    version: `distcache ${VERSION}${isSources ? ' from the sources' : ''}`,
     program: process.execPath,
-    flags: [mainFile, ...WITHOUT_PERSISTENCE, ...flags],
+    flags: [file, ...WITHOUT_PERSISTENCE, ...flags],
   };
 }
 

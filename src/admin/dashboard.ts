@@ -9,8 +9,8 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fastifyStatic } from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { PLACES } from '../base/places.ts';
 
-const PAGE_FOLDER = fileURLToPath(new URL('./dashboard', import.meta.url));
 const CHARTS_FOLDER = dirname(fileURLToPath(import.meta.resolve('uplot')));
 
 const CONTENT_SECURITY_POLICY = [
@@ -29,7 +29,7 @@ const CHART_FILES = { 'uplot.js': 'uPlot.iife.min.js', 'uplot.css': 'uPlot.min.c
 
 export function routeDashboard(app: FastifyInstance): void {
   void app.register(fastifyStatic, {
-    root: PAGE_FOLDER,
+    root: PLACES.dashboard,
     prefix: '/assets/',
     index: false,
     cacheControl: false,

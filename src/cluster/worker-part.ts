@@ -2,7 +2,7 @@
  * What a worker does in a cluster besides serving: it passes commands on, feeds replicas and takes in what they are of, and lets go
  * of keys that are other nodes'.
  *
- * Once on each worker of a node of a cluster, before it serves; loaded there only.
+ * Once on each worker of a node of a cluster, before it serves.
  */
 import { nextRandom, randomSeed } from '../base/random.ts';
 import type { Engine } from '../commands/engine.ts';

@@ -15,7 +15,7 @@ import { type Bus, handleTopic } from './bus.ts';
 import type { Log } from './log.ts';
 
 export type JobsOptions = {
-  /** The file whose exports are the jobs (threads/entry.ts). */
+  /** The file whose exports are the jobs (base/places.ts). */
   readonly entry: URL;
   readonly threadsMax: number;
   /** Jobs that wait for a thread, besides those that run. */

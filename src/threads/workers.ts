@@ -32,7 +32,7 @@ import { type Bus, connectPeer, handleTopic } from './bus.ts';
 import type { Log } from './log.ts';
 
 export type WorkersOptions = {
-  /** The file that each worker runs (threads/entry.ts). */
+  /** The file that each worker runs (base/places.ts). */
   readonly entry: URL;
   readonly boot: ProcessBoot;
   readonly bus: Bus;

@@ -1,6 +1,7 @@
 /** Tests of the search as a job: a real thread, one search at a time, and what becomes of it when it cannot go on. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { PLACES } from '../../src/base/places.ts';
 import { createShardBuffers, formatShard, openShard } from '../../src/shard/shard.ts';
 import {
   type BigKeysSearch,
@@ -9,7 +10,6 @@ import {
   startBigKeysSearch,
   stopBigKeysSearch,
 } from '../../src/threads/big-keys.ts';
-import { workerEntry } from '../../src/threads/entry.ts';
 import { createJobs, type Jobs, stopJobs } from '../../src/threads/jobs.ts';
 import { set } from '../support/shard.ts';
 
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 function createSearch(waitingMax = 4): BigKeysSearch {
   const log = { error: (text: string) => void troubles.push(text) };
-  const jobs = createJobs({ entry: workerEntry('job'), threadsMax: 1, waitingMax, log });
+  const jobs = createJobs({ entry: PLACES.workerEntry('job'), threadsMax: 1, waitingMax, log });
   pools.push(jobs);
   const nowMs = systemClock.wallMs();
   const buffers = [0, 1].map(() =>

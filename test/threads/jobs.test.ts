@@ -1,12 +1,12 @@
 /** The job pool with real threads that run a stub entry (test/support/stub-job.ts), then its real job, then the real server. */
 import { Buffer } from 'node:buffer';
 import { afterEach, describe, expect, it } from 'vitest';
+import { PLACES } from '../../src/base/places.ts';
 import type { JobOutcome } from '../../src/commands/engine.ts';
 import { TOPIC_JOB_SUBSEQUENCE } from '../../src/commands/strings-lcs.ts';
 import { findSubsequence, type Subsequence } from '../../src/commands/strings-subsequence.ts';
 import { MAIN_THREAD_ID } from '../../src/threads/boot.ts';
 import { createBus, requestFrom } from '../../src/threads/bus.ts';
-import { workerEntry } from '../../src/threads/entry.ts';
 import { createJobs, type Jobs, jobThreads, runJob, serveJobs, stopJobs } from '../../src/threads/jobs.ts';
 import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
 import { connectClient } from '../support/resp-client.ts';
@@ -110,7 +110,7 @@ describe('the job pool', () => {
 
   it('finds subsequences as this thread does, in shared memory or not', async () => {
     const bus = createBus(MAIN_THREAD_ID, (text) => void logged.push(text), []);
-    serveJobs(open({ entry: workerEntry('job') }), bus);
+    serveJobs(open({ entry: PLACES.workerEntry('job') }), bus);
     const shared = Buffer.from(new SharedArrayBuffer(3000));
     for (let i = 0; i < shared.length; i += 1) shared[i] = 97 + ((i * i) % 7);
     const own = Buffer.from('abcdefg'.repeat(300));
