@@ -117,6 +117,8 @@ export type LogWriter = Omit<LogWriterOptions, 'segment'> & {
 
   commits: Commit[];
   readonly needs: Int32Array;
+  /** Ends the wait of each seal that is under way, unsealed (log-writer, seal). */
+  readonly seals: Set<() => void>;
 };
 
 /** The board is left as it is: at the start of the process nothing stands there, and after a death what does is right. */
@@ -146,6 +148,7 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     syncStartedMs: -Infinity,
     commits: [],
     needs: new Int32Array(board.streams),
+    seals: new Set(),
   };
   useSegment(writer, segment);
   return writer;

@@ -10,6 +10,7 @@ import { LOG_SYNC_DELAYED_MS, LOG_SYNC_MS } from '../config/limits.ts';
 import { recordValue } from '../metrics/histogram.ts';
 import {
   isLogBroken,
+  isLogTroubled,
   LOG_BYTES_UNSYNCED,
   LOG_BYTES_WRITTEN,
   LOG_SYNC_MS_LAST,
@@ -38,9 +39,10 @@ export function startSync(writer: LogWriter): void {
 
 /**
  * The stream's clockwork, to be called every 100 ms with monotonic time: syncs once a second under everysec, notices a
- * removed segment, and looks after commits.
+ * removed segment, looks after commits, and gives up seals while the log has trouble.
  */
 export function syncTick(writer: LogWriter, nowMs: number): void {
+  if (isLogTroubled(writer.board)) giveUpSeals(writer);
   if (isLogBroken(writer.board)) return;
   if (isSegmentGone(writer)) {
     breakWriter(writer, 'removed', undefined);
@@ -95,6 +97,11 @@ export function syncAbandoned(board: LogBoard, stream: number, storage: Storage,
     storage.close(fd);
   }
   noteAllSynced(board, stream);
+}
+
+function giveUpSeals({ seals }: LogWriter): void {
+  for (const giveUp of seals) giveUp();
+  seals.clear();
 }
 
 function nextSync(writer: LogWriter): RunningSync | undefined {

@@ -20,6 +20,7 @@ import {
   endFailing,
   endFlight,
   isLogBroken,
+  isLogTroubled,
   isStreamFailing,
   LOG_BLOCKS_WRITTEN,
   LOG_BYTES_UNSYNCED,
@@ -29,7 +30,7 @@ import {
   nextBlockNumber,
   settleStream,
 } from './log-board.ts';
-import { catchUpCommits, isAllSynced, settleCommits, tellOthers } from './log-commit.ts';
+import { catchUpCommits, commitLater, isAllSynced, settleCommits, tellOthers } from './log-commit.ts';
 import { drainShards } from './log-drain.ts';
 import { BLOCK_HEADER_BYTES, sealBlock } from './log-format.ts';
 import type { Segment } from './log-segment.ts';
@@ -84,6 +85,25 @@ export function retry(writer: LogWriter): boolean {
   settleCommits(writer);
   tellOthers(writer);
   return true;
+}
+
+/**
+ * Puts on the disk everything that has left a shard's memory as a change so far, whoever made it. False where the log has trouble,
+ * or gets into trouble meanwhile (log-sync, syncTick): main mends that only when it waits for the seal no longer.
+ */
+export function seal(writer: LogWriter): Promise<boolean> {
+  const { shards, board, seals } = writer;
+  logTurn(writer, shards, shards.length);
+  if (isLogTroubled(board)) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const giveUp = () => resolve(false);
+  const end = () => {
+    seals.delete(giveUp);
+    resolve(true);
+  };
+  seals.add(giveUp);
+  commitLater(writer, end, true);
+  return promise;
 }
 
 /** Keeps a segment ready for when the current one is full, or a rotation is asked for. Its number is the next. */

@@ -15,9 +15,11 @@ import {
   SNAPSHOT_BYTES,
   SNAPSHOT_ENTRIES_DONE,
   SNAPSHOT_ENTRIES_TOTAL,
+  SNAPSHOT_LAST_FAILED,
   SNAPSHOT_LAST_MS,
   SNAPSHOT_LSNS,
 } from '../metrics/persistence.ts';
+import { GATE_SNAPSHOT, openGate } from '../resilience/gate.ts';
 import { KEYS_LIVE } from '../shard/layout.ts';
 import { recoverAfterDeath } from '../shard/recover.ts';
 import { threadIdOfJob } from './boot.ts';
@@ -84,19 +86,24 @@ export function endOfSet(
 /** Where everything stood when a set was begun. */
 export type SetBegin = { readonly lsns: number; readonly logBytes: number };
 
-/** The set is the newest from now on; the log has come to `logBytes` bytes meanwhile. */
+/**
+ * The set is the newest from now on; the log has come to `logBytes` bytes meanwhile. Whatever it was taken for, it makes up for one
+ * that failed before: nothing is refused on account of that any more.
+ */
 export function noteSnapshot(
   persistence: Persistence,
   set: SnapshotSet,
   begun: SetBegin,
   logBytes: number,
 ): void {
-  const { numbers } = persistence;
+  const { numbers, gate } = persistence;
   persistence.logBytesBase = begun.logBytes;
   numbers[LOG_BYTES_AT_SNAPSHOT] = logBytes - begun.logBytes;
   numbers[SNAPSHOT_LSNS] = begun.lsns;
   numbers[SNAPSHOT_BYTES] = bytesOfSet(set);
   numbers[SNAPSHOT_LAST_MS] = set.finishedAtMs;
+  numbers[SNAPSHOT_LAST_FAILED] = 0;
+  openGate(gate, GATE_SNAPSHOT);
 }
 
 export function bytesOfSet({ files }: SnapshotSet): number {

@@ -4,6 +4,7 @@
  * Main thread. A set is put in force when all its files are on the disk, read back, and only then is the one before it
  * removed together with the segments that only that one needed.
  */
+import type { Config } from '../config/config.ts';
 import { SAVE_POINTS_CHECK_MS, SAVE_RETRY_MS } from '../config/limits.ts';
 import { commitSnapshot, markVerified, nextSetNumber, removeLeftovers } from '../durability/disk-state.ts';
 import type { SnapshotSet } from '../durability/manifest.ts';
@@ -25,7 +26,7 @@ import {
   SNAPSHOT_STARTED_MS,
   SNAPSHOTS,
 } from '../metrics/persistence.ts';
-import { closeGate, GATE_SNAPSHOT, openGate } from '../resilience/gate.ts';
+import { closeGate, GATE_SNAPSHOT, gateReasons, openGate } from '../resilience/gate.ts';
 import { longJobThreads } from './jobs.ts';
 import { logBytesWritten, sealStreams } from './log-epoch.ts';
 import { cutBehind, logBytesSinceSnapshot, rotateStreams } from './logging.ts';
@@ -71,9 +72,11 @@ export function noteLsns(persistence: Persistence): void {
   persistence.numbers[SNAPSHOT_LSNS] = lsnSum(persistence);
 }
 
-/** Looks at the save points and at the growth of the log from now on. */
+/** Looks at the save points and at the growth of the log from now on, and refuses writes no longer than `config` says. */
 export function watchSavePoints(persistence: Persistence): void {
+  const { config, gate } = persistence;
   const timer = setInterval(() => {
+    if (!stopsWrites(config)) openGate(gate, GATE_SNAPSHOT);
     const kind = kindDue(persistence);
     if (kind !== undefined) void takeSnapshot(persistence, kind, backgroundShare(persistence));
   }, SAVE_POINTS_CHECK_MS);
@@ -91,13 +94,20 @@ export function changesSinceSnapshot(persistence: Persistence): number {
   return lsnSum(persistence) - persistence.numbers[SNAPSHOT_LSNS];
 }
 
-/** Which snapshot is due by the configuration; undefined for none. */
+/** Whether writes are refused after a snapshot has failed. */
+function stopsWrites({ stopWritesOnBgsaveError, save }: Config): boolean {
+  return stopWritesOnBgsaveError && save.length > 0;
+}
+
+/** Which snapshot is due, by the configuration or because writes are refused until one succeeds; undefined for none. */
 function kindDue(persistence: Persistence): SnapshotKind | undefined {
-  const { config, numbers, clock, snapshot, stopping, isLoaded } = persistence;
+  const { config, numbers, clock, gate, snapshot, stopping, isLoaded } = persistence;
   if (snapshot !== undefined || stopping || !isLoaded) return undefined;
   const nowMs = clock.wallMs();
   const hasFailed = numbers[SNAPSHOT_LAST_FAILED] === 1;
   if (hasFailed && nowMs - numbers[SNAPSHOT_STARTED_MS] < SAVE_RETRY_MS) return undefined;
+  // Nothing changes meanwhile, so that no save point may ever come due.
+  if ((gateReasons(gate) & GATE_SNAPSHOT) !== 0) return 'save';
   const changes = changesSinceSnapshot(persistence);
   const sinceMs = nowMs - numbers[SNAPSHOT_LAST_MS];
   if (config.save.some((point) => changes >= point.changes && sinceMs > point.seconds * MS_PER_SECOND))
@@ -131,13 +141,12 @@ async function runSnapshot(
     const set = await writeAndCommit(persistence, share);
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     log.notice('snapshot taken', { set: set.set, entries: entriesOf(set), bytes: bytesOfSet(set), tookMs });
-    openGate(gate, GATE_SNAPSHOT);
     await verifyAndTidy(persistence, set);
   } catch (error) {
     end = { ok: false, text: (error as Error).message };
     if (persistence.stopping) log.notice('the snapshot is called off: the server stops');
     else log.error('the snapshot failed', error);
-    if (config.stopWritesOnBgsaveError && config.save.length > 0) closeGate(gate, GATE_SNAPSHOT);
+    if (stopsWrites(config)) closeGate(gate, GATE_SNAPSHOT);
   }
   noteEnd(persistence, kind, end.ok, Math.round(clock.monotonicMs() - startedMs));
   return end;

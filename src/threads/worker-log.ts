@@ -7,12 +7,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Engine } from '../commands/engine.ts';
 import { LOG_TICK_MS } from '../config/limits.ts';
 import type { MadeSegment } from '../durability/disk-state.ts';
-import { isLogTroubled, openLogBoard } from '../durability/log-board.ts';
-import { commitLater, settleCommits } from '../durability/log-commit.ts';
+import { openLogBoard } from '../durability/log-board.ts';
+import { settleCommits } from '../durability/log-commit.ts';
 import { joinSegment, type Segment } from '../durability/log-segment.ts';
 import { createLogWriter, type LogWriter } from '../durability/log-stream.ts';
 import { closeFiles, syncNow, syncTick } from '../durability/log-sync.ts';
-import { logTurn, offerSegment, resetAfterRebase, retry, rotate } from '../durability/log-writer.ts';
+import { offerSegment, resetAfterRebase, retry, rotate, seal } from '../durability/log-writer.ts';
 import { createDiskStorage } from '../durability/storage.ts';
 import { closeGate, GATE_LOG } from '../resilience/gate.ts';
 import { MAIN_THREAD_ID, type ThreadBoot, threadIdOfWorker } from './boot.ts';
@@ -89,15 +89,6 @@ export function startWorkerLog(
   });
   if (boot.logSegment !== undefined) open(boot.logSegment);
   return log;
-}
-
-/** Everything that has left a shard's memory as a change so far gets onto the disk, whoever made it. */
-function seal(writer: LogWriter): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  logTurn(writer, writer.shards, writer.shards.length);
-  if (isLogTroubled(writer.board)) resolve(false);
-  commitLater(writer, () => resolve(true), true);
-  return promise;
 }
 
 /** Puts on the disk what has been written, and ends. The turn's records have been written before. */

@@ -28,6 +28,7 @@ import {
 import { EVICTED_KEYS, LOCK, LSN, WATCHED_ABSENT } from '../../src/shard/layout.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { take } from '../support/journal.ts';
+import { eventually } from '../support/readings.ts';
 
 const EXECABORT = '-EXECABORT Transaction discarded because of:';
 
@@ -338,8 +339,7 @@ describe('replies that come later', () => {
 
   /** The one deferred reply. */
   async function late(): Promise<string> {
-    for (let i = 0; i < 1_000 && harness.deferredReplies.length === 0; i += 1)
-      await new Promise(setImmediate);
+    await eventually(() => harness.deferredReplies.length > 0);
     expect(harness.deferredReplies).toHaveLength(1);
     return harness.deferredReplies.pop() ?? '';
   }

@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { LOG_SYNC_DELAYED_MS, LOG_SYNC_MS } from '../../src/config/limits.ts';
 import {
+  beginFailing,
+  breakLog,
   hasReached,
   isLogBroken,
   LOG_BYTES_UNSYNCED,
@@ -16,7 +18,7 @@ import { commitLater } from '../../src/durability/log-commit.ts';
 import { readLog as readLogTotals, resetLogTotals } from '../../src/durability/log-statistics.ts';
 import type { LogWriter } from '../../src/durability/log-stream.ts';
 import { closeFiles, startSync, syncAbandoned, syncNow, syncTick } from '../../src/durability/log-sync.ts';
-import { logTurn, offerSegment, resetAfterRebase, rotate } from '../../src/durability/log-writer.ts';
+import { logTurn, offerSegment, resetAfterRebase, rotate, seal } from '../../src/durability/log-writer.ts';
 import { createLogWorld, type LogWorld, loggedKeys, readLog } from '../support/log-world.ts';
 import { createRandom } from '../support/seeded-random.ts';
 import { set } from '../support/shard.ts';
@@ -245,6 +247,45 @@ describe('trouble with the disk', () => {
     disk.pump();
     expect(closed).toContain(fd);
     expect(writer.syncedBlock).toBe(synced);
+  });
+});
+
+describe('a seal', () => {
+  it('is done once everything is on the disk that anybody has changed', async () => {
+    const world = createLogWorld({ streams: 2 });
+    const [first, second] = world.writers;
+    setInTurn(second, 'key-1');
+    set(first.shards[1], 'key-2', 'v');
+    let isSealed: boolean | undefined;
+    const sealed = seal(first).then((answer) => {
+      isSealed = answer;
+    });
+    tick(world, first, LOG_SYNC_MS);
+    world.disk.pump();
+    await Promise.resolve();
+    expect(isSealed).toBeUndefined();
+    tick(world, second, LOG_SYNC_MS);
+    world.disk.pump();
+    world.deliver();
+    await sealed;
+    expect(isSealed).toBe(true);
+    expect(loggedKeys(readLog(world.disk))).toEqual(['key-1', 'key-2']);
+    expect(first.seals.size).toBe(0);
+  });
+
+  it.each([
+    ['is broken', ({ board }: LogWriter) => breakLog(board, 0)],
+    ['cannot be written by another stream', ({ board }: LogWriter) => beginFailing(board, 1, EIO)],
+  ])('is given up by the next tick when the log %s meanwhile, and at once from then on', async (_, fail) => {
+    const world = createLogWorld({ streams: 2 });
+    const [writer] = world.writers;
+    setInTurn(writer, 'key-1');
+    const sealed = seal(writer);
+    fail(writer);
+    tick(world, writer, 1);
+    expect(await sealed).toBe(false);
+    expect(writer.seals.size).toBe(0);
+    expect(await seal(writer)).toBe(false);
   });
 });
 

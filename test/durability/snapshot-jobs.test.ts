@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { PLACES } from '../../src/base/places.ts';
 import type { JobOutcome } from '../../src/commands/engine.ts';
 import { WORKERS_MAX } from '../../src/config/limits.ts';
 import {
@@ -23,7 +24,6 @@ import { KEYS_LIVE } from '../../src/shard/layout.ts';
 import { holderOf } from '../../src/shard/lock.ts';
 import { createShardBuffers, formatShard, openShard, type ShardBuffers } from '../../src/shard/shard.ts';
 import { threadIdOfJob, threadIdOfWorker } from '../../src/threads/boot.ts';
-import { workerEntry } from '../../src/threads/entry.ts';
 import { createJobs, type Jobs, longJobThreads, runJob, stopJobs } from '../../src/threads/jobs.ts';
 import { createSlotTable } from '../../src/threads/shards.ts';
 import { expectWhole, START_MS, stillClock } from '../support/shard.ts';
@@ -39,7 +39,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'distcache-test-'));
   errors = [];
   const log = { error: (_: string, error: unknown) => void errors.push(error) };
-  jobs = createJobs({ entry: workerEntry('job'), threadsMax: longJobThreads(), waitingMax: 64, log });
+  jobs = createJobs({ entry: PLACES.workerEntry('job'), threadsMax: longJobThreads(), waitingMax: 64, log });
 });
 
 afterEach(async () => {

@@ -3,19 +3,20 @@
  * waiting long. The workers are buses of this thread, the disk is simulated.
  */
 import { MessageChannel } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SAVE_POINTS_CHECK_MS, SAVE_RETRY_MS } from '../../src/config/limits.ts';
 import { beginEpoch, type DiskState, openDiskState } from '../../src/durability/disk-state.ts';
-import { createLogBoardBuffer, openLogBoard } from '../../src/durability/log-board.ts';
-import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
+import { breakLog, createLogBoardBuffer, openLogBoard } from '../../src/durability/log-board.ts';
+import { createPersistenceBuffer, SNAPSHOT_LAST_FAILED } from '../../src/metrics/persistence.ts';
 import { createGateBuffer, GATE_SNAPSHOT, gateReasons } from '../../src/resilience/gate.ts';
 import { LOCK } from '../../src/shard/layout.ts';
 import { holderOf } from '../../src/shard/lock.ts';
 import { MAIN_THREAD_ID, threadIdOfWorker } from '../../src/threads/boot.ts';
 import { type Bus, connectPeer, createBus, disconnectPeer, handleTopic } from '../../src/threads/bus.ts';
-import { forEachLocked, sealStreams } from '../../src/threads/log-epoch.ts';
-import { TOPIC_LOG_ROTATE, TOPIC_LOG_SEAL } from '../../src/threads/log-topics.ts';
+import { beginBehindSnapshot, forEachLocked, sealStreams } from '../../src/threads/log-epoch.ts';
+import { TOPIC_LOG_RESET, TOPIC_LOG_ROTATE, TOPIC_LOG_SEAL } from '../../src/threads/log-topics.ts';
 import type { Persistence } from '../../src/threads/persistence.ts';
-import { takeSnapshot } from '../../src/threads/snapshots.ts';
+import { takeSnapshot, watchSavePoints } from '../../src/threads/snapshots.ts';
 import { startOf } from '../support/listed-files.ts';
 import { createTestShard, START_MS } from '../support/shard.ts';
 import { createSimulatedDisk } from '../support/simulated-disk.ts';
@@ -28,9 +29,11 @@ let main: Bus;
 let workers: Bus[];
 /** What the workers were asked and what was put in force, in order. */
 let events: string[];
+let nowMs: number;
 
 beforeEach(() => {
   events = [];
+  nowMs = START_MS;
   const fail = (text: string, error: unknown) => {
     throw new Error(text, { cause: error });
   };
@@ -43,6 +46,7 @@ beforeEach(() => {
   }
 });
 afterEach(() => {
+  vi.useRealTimers();
   for (const worker of workers) disconnectPeer(main, worker.threadId);
 });
 
@@ -75,8 +79,8 @@ function createLoggingServer() {
     board: openLogBoard(createLogBoardBuffer(WORKERS, 1), WORKERS),
     boot: { workerCount: WORKERS, shardBuffers: [undefined] },
     numbers: new Float64Array(createPersistenceBuffer(START_MS)),
-    clock: { wallMs: () => START_MS, monotonicMs: () => 0 },
-    config: { stopWritesOnBgsaveError: true, save: [{ seconds: 60, changes: 1 }] },
+    clock: { wallMs: () => nowMs, monotonicMs: () => 0 },
+    config: { stopWritesOnBgsaveError: true, save: [{ seconds: 60, changes: 1 }], databases: 1 },
     log: { notice: () => undefined, warning: () => undefined, error: () => undefined },
     jobs: {
       stopping: false,
@@ -87,12 +91,31 @@ function createLoggingServer() {
           name === 'snapshotShard' ? WRITTEN : { ok: true },
       },
     },
+    timers: [],
     queue: Promise.resolve(),
     isLoaded: true,
     isLogging: true,
     epoch: 1,
   } as unknown as Persistence;
   return { persistence, state, gate };
+}
+
+/** One whose last snapshot has failed, since a worker could not seal its stream. */
+async function createRefusingServer() {
+  const server = createLoggingServer();
+  beginIn(server.state);
+  sealsWith(0, true);
+  sealsWith(1, false);
+  for (const worker of workers) handleTopic(worker, TOPIC_LOG_ROTATE, () => true);
+  expect(await takeSnapshot(server.persistence, 'rewrite', 1)).toMatchObject({ ok: false });
+  expect(gateReasons(server.gate) & GATE_SNAPSHOT).not.toBe(0);
+  return server;
+}
+
+/** The clockwork of the save points, which goes when the test says so. */
+function watchWithFakeTimers(persistence: Persistence): void {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  watchSavePoints(persistence);
 }
 
 /** The log has begun. */
@@ -130,6 +153,43 @@ describe('a snapshot of a server that logs', () => {
     expect(state.manifest?.snapshot).toBeNull();
     expect(gateReasons(gate) & GATE_SNAPSHOT).not.toBe(0);
   });
+
+  it('that failed refuses writes no longer, once the log has begun anew behind one that is good', async () => {
+    const { persistence, gate } = await createRefusingServer();
+    for (const worker of workers) handleTopic(worker, TOPIC_LOG_RESET, () => true);
+    breakLog(persistence.board, 0);
+    await beginBehindSnapshot(persistence, TOPIC_LOG_RESET, () => true);
+    expect(gateReasons(gate) & GATE_SNAPSHOT).toBe(0);
+    expect(persistence.numbers[SNAPSHOT_LAST_FAILED]).toBe(0);
+  });
+
+  it('that failed is taken again after a while: with writes refused, no save point would come due', async () => {
+    const { persistence, gate } = await createRefusingServer();
+    sealsWith(1, true);
+    watchWithFakeTimers(persistence);
+    nowMs = START_MS + SAVE_RETRY_MS - 1;
+    vi.advanceTimersByTime(SAVE_POINTS_CHECK_MS);
+    expect(persistence.snapshot).toBeUndefined();
+    nowMs = START_MS + SAVE_RETRY_MS;
+    vi.advanceTimersByTime(SAVE_POINTS_CHECK_MS);
+    expect(await persistence.snapshot).toEqual({ ok: true });
+    expect(gateReasons(gate) & GATE_SNAPSHOT).toBe(0);
+    vi.advanceTimersByTime(SAVE_POINTS_CHECK_MS);
+    expect(persistence.snapshot).toBeUndefined();
+  });
+
+  it.each([{ stopWritesOnBgsaveError: false }, { save: [] }])(
+    'that failed refuses writes no longer than the configuration says (%o)',
+    async (change) => {
+      const { persistence, gate } = await createRefusingServer();
+      watchWithFakeTimers(persistence);
+      vi.advanceTimersByTime(SAVE_POINTS_CHECK_MS);
+      expect(gateReasons(gate) & GATE_SNAPSHOT).not.toBe(0);
+      Object.assign(persistence.config, change);
+      vi.advanceTimersByTime(SAVE_POINTS_CHECK_MS);
+      expect(gateReasons(gate) & GATE_SNAPSHOT).toBe(0);
+    },
+  );
 
   it('fails where a worker is gone', async () => {
     const { persistence } = createLoggingServer();
