@@ -14,6 +14,7 @@ const TOGETHER = [
   'admin',
   'base',
   'bench',
+  'collections',
   'commands',
   'config',
   'differential',

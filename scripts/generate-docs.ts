@@ -66,7 +66,8 @@ compare the two servers command by command (\`test/differential\`). A note says 
   nobody sees half of it. KEYS, SCAN and RANDOMKEY take one shard at a time.
 - **Bounds.** A value that can never fit in its shard is refused with an error that names the most it can hold. A deadline
   past the year 10889 (2^48 - 1 ms) is kept as that moment.
-- **Order.** KEYS, SCAN and COMMAND LIST answer in another order than redis-server, and cursors are larger numbers.
+- **Order.** KEYS, SCAN and COMMAND LIST answer in another order than redis-server, and cursors are larger numbers; so do the members of
+  collections that have no order. What else differs there: docs/collections.md.
 - **Output limit.** Normal clients have one by default (\`client-output-buffer-limit normal 1gb 256mb 60\`).
 - **On disk** are the server's own files, not those of redis-server: log and snapshots (docs/formats). What is promised after
   which reply is in docs/durability.md.
@@ -75,6 +76,12 @@ compare the two servers command by command (\`test/differential\`). A note says 
 
 const GROUP_TITLES = {
   string: 'Strings',
+  bitmap: 'Bitmaps',
+  hyperloglog: 'HyperLogLogs',
+  hash: 'Hashes',
+  list: 'Lists',
+  set: 'Sets',
+  'sorted-set': 'Sorted sets',
   generic: 'Keys',
   connection: 'Connections',
   transactions: 'Transactions',

@@ -2,12 +2,13 @@
  * Simulated lives of data folders: servers on a disk in memory, ended by power cuts and kills at any of its operations, and started
  * again. Each start must find what was promised, and a state that once was.
  *
- *   npm run power-cut -- --seeds 5000 --from 1
+ *   npm run power-cut -- --seeds 5000 --from 1 [--collections]
  *
- * Prints the seeds that failed and a summary; exits with 1 when there was one. A seed always tells the same story.
+ * With --collections there are lists, sets, hashes and sorted sets among the keys. Prints the seeds that failed and a summary;
+ * exits with 1 when there was one. A seed always tells the same story.
  */
 import { parseArgs } from 'node:util';
-import { livePowerCuts, type Tally } from '../test/support/power-cut/simulation.ts';
+import { livePowerCuts, liveWithCollections, type Tally } from '../test/support/power-cut/simulation.ts';
 
 const FAILURES_TOLD_MAX = 10;
 const REPORT_MS = 10_000;
@@ -16,14 +17,14 @@ const EXIT_CODE_FOUND = 1;
 const EXIT_CODE_USAGE = 2;
 const COUNT_MAX = 2 ** 31;
 
-const { seeds, from } = readOptions();
+const { seeds, from, live } = readOptions();
 const startedMs = performance.now();
 const sums: Tally = { starts: 0, powerCuts: 0, kills: 0, blocks: 0, blocksLost: 0, snapshots: 0 };
 let failures = 0;
 let reportedMs = startedMs;
 for (let seed = from; seed < from + seeds; seed += 1) {
   try {
-    add(livePowerCuts(seed));
+    add(live(seed));
   } catch (error) {
     failures += 1;
     if (failures <= FAILURES_TOLD_MAX) say(`seed ${seed} failed: ${(error as Error).message}`);
@@ -38,14 +39,16 @@ say(
 );
 process.exitCode = failures > 0 ? EXIT_CODE_FOUND : 0;
 
-function readOptions(): { seeds: number; from: number } {
+function readOptions(): { seeds: number; from: number; live: (seed: number) => Tally } {
   try {
     const options = {
       seeds: { type: 'string', default: '5000' },
       from: { type: 'string', default: '1' },
+      collections: { type: 'boolean', default: false },
     } as const;
     const { values } = parseArgs({ options, strict: true });
-    return { seeds: numberOf(values.seeds, 'seeds'), from: numberOf(values.from, 'from') };
+    const live = values.collections ? liveWithCollections : (seed: number) => livePowerCuts(seed);
+    return { seeds: numberOf(values.seeds, 'seeds'), from: numberOf(values.from, 'from'), live };
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     process.exit(EXIT_CODE_USAGE);

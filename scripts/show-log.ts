@@ -3,6 +3,10 @@
  * docs/formats/log.md (generate-docs.ts puts it there). Nothing in it depends on the machine.
  */
 import { Buffer } from 'node:buffer';
+import { commitChange, noteOp, OP_ADD } from '../src/collections/change.ts';
+import { encodeElement } from '../src/collections/elements.ts';
+import { putPair } from '../src/collections/hash.ts';
+import { createCollection } from '../src/collections/sequence.ts';
 import {
   BLOCK_HEADER_BYTES,
   CHUNK_HEADER_BYTES,
@@ -20,10 +24,12 @@ import {
   takePending,
 } from '../src/shard/journal.ts';
 import { findEntry, putString } from '../src/shard/keyspace.ts';
+import { TYPE_HASH } from '../src/shard/layout.ts';
 import { removeEntry } from '../src/shard/lifecycle.ts';
 import { policyNumber } from '../src/shard/policy.ts';
 import { createRecordView, decodeRecord } from '../src/shard/record.ts';
 import { createShardBuffers, formatShard, openShard, type Shard } from '../src/shard/shard.ts';
+import { hashOf } from '../src/shard/table.ts';
 
 const DATABASE = 0;
 const NOW_MS = 1_700_000_000_000;
@@ -31,6 +37,7 @@ const BOOT_ID = '01234567-89ab-4cde-8f01-23456789abcd';
 const SHARDS = 2;
 const MIB = 2 ** 20;
 const LINE_BYTES = 8;
+const GROUP_BYTES_MAX = 64;
 
 /** What stands in each 8 bytes; the last name goes for all that follow. */
 const SEGMENT_LINES = [
@@ -63,6 +70,7 @@ const RECORD_LINES = ['WHAT, key bytes', 'value bytes, EXTRA'];
 export function logExampleText(): string {
   const shards = Array.from({ length: SHARDS }, (_, id) => openExampleShard(id));
   put(shards[0], 'session:42', 'Grace', NOW_MS + 60_000);
+  putField(shards[0], 'user:2', 'age', '36');
   put(shards[1], 'user:1', 'Ada', 0);
   drop(shards[1], 'user:1');
   const segment = Buffer.alloc(SEGMENT_HEADER_BYTES);
@@ -76,7 +84,7 @@ export function logExampleText(): string {
     ...lines(segment, 0, SEGMENT_SHOWN_BYTES, 0, SEGMENT_LINES),
     `      zeros up to offset ${SEGMENT_HEADER_BYTES}`,
     '',
-    `block 7, written at the end of a turn: SET session:42 Grace PXAT ${NOW_MS + 60_000} in shard 0, SET user:1 Ada and DEL user:1 in shard 1`,
+    `block 7, written at the end of a turn: SET session:42 Grace PXAT ${NOW_MS + 60_000} and HSET user:2 age 36 in shard 0, SET user:1 Ada and DEL user:1 in shard 1`,
     ...lines(block, 0, BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, BLOCK_LINES),
     ...chunkLines(block),
     '',
@@ -98,6 +106,21 @@ function put(shard: Shard, key: string, value: string, expiresAtMs: number): voi
   const k = Buffer.from(key);
   const v = Buffer.from(value);
   putString(shard, DATABASE, k, 0, k.length, v, 0, v.length, expiresAtMs, NOW_MS);
+}
+
+/** HSET of a key that is not there. */
+function putField(shard: Shard, key: string, field: string, value: string): void {
+  const k = Buffer.from(key);
+  const group = Buffer.alloc(GROUP_BYTES_MAX);
+  let end = 0;
+  for (const text of [Buffer.from(field), Buffer.from(value)]) {
+    end = encodeElement(group, end, text, 0, text.length);
+  }
+  const ref = createCollection(
+    ...([shard, DATABASE, hashOf(shard, k, 0, k.length), k, 0, k.length, TYPE_HASH, 0, NOW_MS] as const),
+  );
+  noteOp(OP_ADD, 0, group, 0, end);
+  commitChange(shard, DATABASE, putPair(shard, ref, group, 0, end, NOW_MS), true);
 }
 
 function drop(shard: Shard, key: string): void {

@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   resp: ['base', 'config'],
   routing: ['base', 'config'],
   metrics: ['base', 'config', 'shard'],
-  shard: ['base', 'config', 'metrics', 'routing'],
+  // A shard and its collections are one memory: each knows the other.
+  shard: ['base', 'collections', 'config', 'metrics', 'routing'],
   collections: ['base', 'config', 'shard'],
   resilience: ['base', 'config', 'metrics'],
   commands: LOW,

@@ -20,7 +20,7 @@ export function doSnapshotDeed({ isSave, shards, slotTable, folder, shard }: Sna
         systemClock,
         () => undefined,
       )
-    : loadSnapshotJob({ ...common, path, buffers: shards, slotTable }, systemClock);
+    : loadSnapshotJob({ ...common, path, buffers: shards, slotTable, hasLog: false }, systemClock);
   if (!outcome.ok) throw new Error(outcome.text);
   return outcome.entries;
 }

@@ -2,8 +2,8 @@
  * The routes of the search for the largest keys: how far it is and what the latest found, and starting one. Main thread.
  */
 import type { FastifyInstance } from 'fastify';
-import { typeName } from '../commands/keys.ts';
 import type { BigKey } from '../shard/big-keys.ts';
+import { typeName } from '../shard/type-names.ts';
 import { type BigKeysSearch, bigKeysProgress, startBigKeysSearch } from '../threads/big-keys.ts';
 import { arraySchema, INTEGER, NUMBER, objectSchema, TEXT } from './json-schema.ts';
 import { sendProblem } from './problem.ts';

@@ -38,6 +38,7 @@ import {
   SHARD_EVICTED_IDLE_METRIC,
   SHARD_METRICS,
   START_TIME_METRIC,
+  TYPE_METRIC,
 } from '../metrics/shard-names.ts';
 import {
   COMMAND_DURATION_MAX_METRIC,
@@ -83,6 +84,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
   },
   { title: 'All shards', labels: [], metrics: [EVICTED_IDLE_METRIC] },
   { title: 'Databases', labels: ['database'], metrics: DATABASE_METRICS },
+  { title: 'Types of keys', labels: ['type'], metrics: [TYPE_METRIC] },
   { title: 'Loading, snapshots, log', labels: [], metrics: PERSISTENCE_METRICS },
   { title: "The log's circuit breaker", labels: ['state'], metrics: [BREAKER_STATE_METRIC] },
   { title: 'Streams of the log', labels: ['stream'], metrics: [...LOG_STREAM_METRICS, SYNC_METRIC] },

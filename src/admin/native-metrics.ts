@@ -47,6 +47,7 @@ import {
   SHARD_EVICTED_IDLE_METRIC,
   SHARD_METRICS,
   START_TIME_METRIC,
+  TYPE_METRIC,
 } from '../metrics/shard-names.ts';
 import {
   COMMAND_DURATION_MAX_METRIC,
@@ -88,6 +89,7 @@ export function writeNativeMetrics(page: Page, reading: Reading): void {
   writeErrors(page, reading);
   writeShards(page, reading);
   writeDatabases(page, reading);
+  writeTypes(page, reading);
   writePersistence(page, reading);
   writeLog(page, reading);
   if (reading.cluster !== null) writeCluster(page, reading.cluster);
@@ -163,6 +165,11 @@ function writeDatabases(page: Page, { databases }: Reading): void {
   for (const metric of DATABASE_METRICS) {
     writeFamily(page, metric, used, labels, (database) => database[metric.field]);
   }
+}
+
+function writeTypes(page: Page, { types }: Reading): void {
+  const labels = types.map(({ name }) => labelText({ type: name }));
+  writeFamily(page, TYPE_METRIC, types, labels, ({ keys }) => keys);
 }
 
 function writePersistence(page: Page, { persistence }: Reading): void {

@@ -48,6 +48,35 @@ export function copySharedBytes(
   }
 }
 
+/**
+ * Moves `bytes[start, end)` so that it begins at `at`, in one piece of shared memory; the ranges may overlap. By way of
+ * private memory, for the reason that `copySharedBytes` has.
+ */
+export function shiftSharedBytes(bytes: Buffer, start: number, end: number, at: number): void {
+  if (at <= start) {
+    for (let from = start, to = at; from < end; from += detour.length, to += detour.length) {
+      shiftPiece(bytes, from, Math.min(from + detour.length, end), to);
+    }
+    return;
+  }
+  for (let until = end; until > start; until -= detour.length) {
+    const from = Math.max(start, until - detour.length);
+    shiftPiece(bytes, from, until, at + from - start);
+  }
+}
+
+function shiftPiece(bytes: Buffer, start: number, end: number, at: number): void {
+  const length = end - start;
+  if (length > LOOP_BYTES_MAX) {
+    bytes.copy(detour, 0, start, end);
+    detour.copy(bytes, at, 0, length);
+  } else if (at < start) {
+    for (let i = 0; i < length; i += 1) bytes[at + i] = bytes[start + i];
+  } else {
+    for (let i = length - 1; i >= 0; i -= 1) bytes[at + i] = bytes[start + i];
+  }
+}
+
 /** Whether `a[aStart, aEnd)` holds the same bytes as `b` from `bStart` on. The caller has compared the lengths. */
 export function equalBytes(
   a: Uint8Array,

@@ -8,6 +8,8 @@
  * A slot's life by this link: NOT_FOLLOWED, COMING (a copy is under way), WHOLE, and MISSED (its role ended here in between). The owner hears
  * that a slot has come to MISSED before anything that was passed over is acknowledged: else it would count on a change that is not here.
  */
+import type { Buffer } from 'node:buffer';
+import { areOpsSane } from '../collections/ops.ts';
 import { noteTouched } from '../commands/changes.ts';
 import type { ClusterView } from '../commands/cluster-view.ts';
 import type { Engine } from '../commands/engine.ts';
@@ -28,7 +30,7 @@ import { makeRoom, ROOM_LATER, ROOM_NONE } from '../shard/eviction.ts';
 import { isDrainDue, pendingBytes } from '../shard/journal.ts';
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
-import { createRecordView, decodeRecord, EFFECT_DELETE } from '../shard/record.ts';
+import { createRecordView, decodeRecord, EFFECT_CHANGE, EFFECT_DELETE, recordType } from '../shard/record.ts';
 import type { Shard } from '../shard/shard.ts';
 import { dropSlots } from '../shard/slots.ts';
 import { POSITIONS } from '../shard/table.ts';
@@ -402,7 +404,7 @@ function takeRecords(intake: Intake, nowMs: number): number {
   try {
     while (at < payloadEnd && outcome === TAKEN_ALL) {
       at = decodeRecord(bytes, at, payloadEnd, view);
-      if (at < 0) return TAKE_DAMAGED;
+      if (at < 0 || !isSaneChange(bytes)) return TAKE_DAMAGED;
       const slot = slotOfKey(bytes, view.keyStart, view.keyEnd);
       const shard = engine.shards[engine.slotShard[slot]];
       if (held !== shard) {
@@ -418,6 +420,12 @@ function takeRecords(intake: Intake, nowMs: number): number {
     if (engine.keyEvents.length !== 0) tellKeyEvents(engine, undefined, 0);
   }
   return outcome;
+}
+
+/** Whether the record in `view` can be done to a collection, if it is one of a collection. */
+function isSaneChange(bytes: Buffer): boolean {
+  if (view.effect !== EFFECT_CHANGE) return true;
+  return areOpsSane(recordType(view), bytes, view.valueStart, view.valueEnd);
 }
 
 function takeRecord(intake: Intake, shard: Shard, slot: number, nowMs: number): number {

@@ -314,16 +314,9 @@ function sendLook(feed: Feed, lane: Lane, look: Look): void {
     assert(lane.lookBytes > look.ringBytes, 'a backlog holds whole records');
     return;
   }
-  if (look.sliceCount > 0) {
-    sendFrame(
-      feed,
-      FRAME_SLICE,
-      lane.shard.index,
-      look.sliceCount,
-      look.sliceLsn,
-      look.slice,
-      look.sliceBytes,
-    );
+  const { slice, sliceLsn } = look;
+  if (slice.count > 0) {
+    sendFrame(feed, FRAME_SLICE, lane.shard.index, slice.count, sliceLsn, slice.bytes, slice.length);
   }
   if (look.isCopied) endCopy(feed, lane, look.sliceLsn);
 }

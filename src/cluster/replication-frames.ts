@@ -27,7 +27,10 @@ export const FRAME_RECORDS = 3;
  * them; COUNT: the shard's history.
  */
 export const FRAME_COPY = 4;
-/** COUNT records, each the whole of a key as it was after the change LSN, of slots that are copied. */
+/**
+ * COUNT records of slots that are copied, each the whole of a key as it was after the change LSN; of a large collection what it begins
+ * with, or a piece of it.
+ */
 export const FRAME_SLICE = 5;
 /** The slots (bits) are whole. LSN: the latest change that is in them. */
 export const FRAME_WHOLE = 6;

@@ -9,9 +9,9 @@
  */
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
-import { copyBytes, writeUint64 } from '../base/bytes.ts';
 import {
   REPLICATION_LOOK_BYTES,
+  REPLICATION_PIECES_BYTES,
   REPLICATION_SLICE_BYTES,
   REPLICATION_SLICE_ENTRIES_MAX,
   REPLICATION_SLICE_ENTRIES_MIN,
@@ -25,30 +25,13 @@ import {
   endOfBacklog,
   historyOf,
 } from '../shard/backlog.ts';
-import {
-  entryBytes,
-  expiresAt,
-  isRaw,
-  keyLength,
-  keyOffset,
-  valueLength,
-  valueOffset,
-} from '../shard/entry.ts';
 import { isJournalBroken, pendingBytes } from '../shard/journal.ts';
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
-import {
-  EFFECT_PUT,
-  RECORD_EXPIRES,
-  RECORD_FLAGS_SHIFT,
-  RECORD_HEADER_BYTES,
-  RECORD_NUMBER_BYTES,
-  RECORD_RAW,
-  recordBytes,
-} from '../shard/record.ts';
 import type { Shard } from '../shard/shard.ts';
 import { visitSlots } from '../shard/slots.ts';
 import { POSITIONS } from '../shard/table.ts';
+import { addEntry, addNextPiece, type LargeCopy, type RecordSlice } from './copied-entries.ts';
 
 export type Lane = {
   readonly shard: Shard;
@@ -60,12 +43,14 @@ export type Lane = {
   /** Up to which LSN the replica was told everything, and up to which it knows that. */
   toldLsn: number;
   announcedLsn: number;
-  /** The slots that are being copied, a byte each, and how far their entries are. */
-  copy: { readonly slots: Uint8Array; position: number } | undefined;
+  copy: Copy | undefined;
   /** How much the next look takes: a record that is longer than usual needs more. */
   lookBytes: number;
   sliceEntries: number;
 };
+
+/** Slots on their way, a byte each; how far the walk over their entries is; and large collections of which the replica has a part. */
+type Copy = { readonly slots: Uint8Array; position: number; readonly large: LargeCopy[] };
 
 /** What a look has found; one for all of a thread, good until the next. */
 export type Look = {
@@ -79,15 +64,11 @@ export type Look = {
   isLost: boolean;
   /** Bytes of the backlog behind what was taken. */
   behindBytes: number;
-  /** With a slice: its records, how many, the LSN at which it stands, and whether it is the last. */
-  slice: Buffer;
-  sliceBytes: number;
-  sliceCount: number;
+  /** With a slice: its records, the LSN at which it stands, and whether it is the last. */
+  readonly slice: RecordSlice;
   sliceLsn: number;
   isCopied: boolean;
 };
-
-const WORD_BYTES = 4;
 
 const look: Look = {
   records: Buffer.alloc(0),
@@ -96,9 +77,7 @@ const look: Look = {
   isAtEnd: true,
   isLost: false,
   behindBytes: 0,
-  slice: Buffer.alloc(0),
-  sliceBytes: 0,
-  sliceCount: 0,
+  slice: { bytes: Buffer.alloc(0), length: 0, count: 0 },
   sliceLsn: 0,
   isCopied: false,
 };
@@ -141,7 +120,7 @@ export function hasNothing({ backlog, position, history, toldLsn, announcedLsn, 
 /** Begins the copy of slots, a byte each. */
 export function beginCopy(lane: Lane, slots: Uint8Array): void {
   assert(slots.length === SLOT_COUNT && lane.copy === undefined, 'one copy of a shard at a time');
-  lane.copy = { slots, position: 0 };
+  lane.copy = { slots, position: 0, large: [] };
   lane.sliceEntries = REPLICATION_SLICE_ENTRIES_MIN;
 }
 
@@ -149,8 +128,8 @@ export function beginCopy(lane: Lane, slots: Uint8Array): void {
 export function lookAt(lane: Lane): Look {
   const { shard, backlog } = lane;
   look.recordsEnd = 0;
-  look.sliceBytes = 0;
-  look.sliceCount = 0;
+  look.slice.length = 0;
+  look.slice.count = 0;
   look.isCopied = false;
   acquireShard(shard);
   try {
@@ -176,55 +155,55 @@ function takeSlice(lane: Lane): void {
   if (copy === undefined) return;
   const pending = pendingBytes(shard);
   reserveRecords(look.ringBytes + pending);
-  if (look.slice.length > 4 * REPLICATION_SLICE_BYTES) look.slice = Buffer.alloc(0);
+  const isMuch = look.slice.bytes.length > 4 * REPLICATION_SLICE_BYTES;
+  if (isMuch || look.slice.bytes.length === 0)
+    look.slice.bytes = Buffer.allocUnsafeSlow(2 * REPLICATION_SLICE_BYTES);
   shard.journal.records.copy(look.records, look.ringBytes, 0, pending);
   look.recordsEnd = look.ringBytes + pending;
   look.sliceLsn = shard.numbers[LSN];
-  slicing.shard = shard;
-  copy.position = visitSlots(shard, copy.slots, copy.position, lane.sliceEntries, addEntry);
+  if (copy.large.length > 0) takePieces(shard, copy);
+  else takeEntries(lane, copy);
+  look.isCopied = copy.position >= POSITIONS && copy.large.length === 0;
+}
+
+/** The next entries. Large collections among them are begun, and the walk goes on when the replica has all of them. */
+function takeEntries(lane: Lane, copy: Copy): void {
+  slicing.shard = lane.shard;
+  slicing.large = copy.large;
+  copy.position = visitSlots(lane.shard, copy.slots, copy.position, lane.sliceEntries, visitEntry);
   slicing.shard = undefined;
-  look.isCopied = copy.position >= POSITIONS;
   adaptSlices(lane);
 }
 
 /** Slices of a few hundred kilobytes, whatever the values are. */
 function adaptSlices(lane: Lane): void {
-  const entries = look.sliceBytes > REPLICATION_SLICE_BYTES ? lane.sliceEntries / 2 : lane.sliceEntries * 2;
+  const entries = look.slice.length > REPLICATION_SLICE_BYTES ? lane.sliceEntries / 2 : lane.sliceEntries * 2;
   lane.sliceEntries = Math.min(
     REPLICATION_SLICE_ENTRIES_MAX,
     Math.max(REPLICATION_SLICE_ENTRIES_MIN, entries),
   );
 }
 
-/** The shard that `addEntry` works on. */
-const slicing: { shard: Shard | undefined } = { shard: undefined };
+/** What `visitEntry` works on: one for all lanes of a thread. */
+const slicing: { shard: Shard | undefined; large: LargeCopy[] } = { shard: undefined, large: [] };
 
-/** Adds an entry to the slice, as the record that puts it. */
-function addEntry(ref: number): void {
-  if (slicing.shard === undefined) return;
-  const { entries } = slicing.shard;
-  const keyBytes = keyLength(entries, ref);
-  const valueBytes = valueLength(entries, ref);
-  const expiresAtMs = expiresAt(entries, ref);
-  const headBytes = RECORD_HEADER_BYTES + (expiresAtMs === 0 ? 0 : RECORD_NUMBER_BYTES);
-  const bytes = recordBytes(headBytes + keyBytes + valueBytes);
-  const at = look.sliceBytes;
-  reserveSlice(at + bytes);
-  const target = look.slice;
-  const flags = (expiresAtMs === 0 ? 0 : RECORD_EXPIRES) | (isRaw(entries, ref) ? RECORD_RAW : 0);
-  target.writeUInt32LE(EFFECT_PUT | (flags << RECORD_FLAGS_SHIFT), at);
-  target.writeUInt32LE(keyBytes, at + WORD_BYTES);
-  target.writeUInt32LE(valueBytes, at + 2 * WORD_BYTES);
-  target.writeUInt32LE(0, at + 3 * WORD_BYTES);
-  if (expiresAtMs !== 0) writeUint64(target, at + RECORD_HEADER_BYTES, expiresAtMs);
-  const source = entryBytes(entries, ref);
-  const key = keyOffset(entries, ref);
-  const value = valueOffset(entries, ref);
-  copyBytes(source, key, key + keyBytes, target, at + headBytes);
-  copyBytes(source, value, value + valueBytes, target, at + headBytes + keyBytes);
-  target.fill(0, at + headBytes + keyBytes + valueBytes, at + bytes);
-  look.sliceBytes = at + bytes;
-  look.sliceCount += 1;
+function visitEntry(ref: number, slot: number): void {
+  if (slicing.shard !== undefined) addEntry(slicing.shard, ref, slot, look.slice, slicing.large);
+}
+
+/**
+ * The next pieces of large collections: less than of strings, since a replica takes some 50 times as long for the same bytes. What is of
+ * slots that are copied no more goes by.
+ */
+function takePieces(shard: Shard, { slots, large }: Copy): void {
+  let bytesLeft = REPLICATION_PIECES_BYTES;
+  while (large.length > 0 && bytesLeft > 0) {
+    const [first] = large;
+    const { isGrowing } = first;
+    const hasMore = slots[first.slot] !== 0 && addNextPiece(shard, first, look.slice, bytesLeft);
+    if (!hasMore) large.shift();
+    bytesLeft = isGrowing ? 0 : REPLICATION_PIECES_BYTES - look.slice.length;
+  }
 }
 
 /** Room for so many bytes of records; what is there stays. A turn later it is as small as usual again. */
@@ -234,11 +213,4 @@ function reserveRecords(bytes: number): void {
   const larger = Buffer.allocUnsafeSlow(Math.max(bytes, REPLICATION_LOOK_BYTES));
   look.records.copy(larger, 0, 0, Math.min(look.ringBytes, larger.length));
   look.records = larger;
-}
-
-function reserveSlice(bytes: number): void {
-  if (look.slice.length >= bytes) return;
-  const larger = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * look.slice.length, REPLICATION_SLICE_BYTES));
-  look.slice.copy(larger, 0, 0, look.sliceBytes);
-  look.slice = larger;
 }

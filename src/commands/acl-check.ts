@@ -65,6 +65,24 @@ export function checkCommand(user: User, command: Command, args: Arguments): num
   return reason;
 }
 
+/** Whether one of the selectors allows the command with its arguments, and these rights to every key there may be. */
+export function allowsOnAllKeys(
+  { selectors }: User,
+  command: Command,
+  args: Arguments,
+  rights: number,
+): boolean {
+  return selectors.some(
+    (selector) => checkSelector(selector, command, args) === ALLOWED && hasAllKeys(selector, rights),
+  );
+}
+
+function hasAllKeys({ allowsAllKeys, keys }: Selector, rights: number): boolean {
+  return (
+    allowsAllKeys || keys.some((pattern) => (pattern.rights & rights) === rights && pattern.text === '*')
+  );
+}
+
 /** Whether one of the selectors has the command at all, with whatever arguments. */
 export function allowsCommand({ selectors }: User, command: Command): boolean {
   return selectors.some(({ allowsAllCommands, commands }) => allowsAllCommands || commands[command.id] === 1);

@@ -1,12 +1,13 @@
 /**
  * What a client is told that its user may not do, and the log of it.
  *
- * Runs on the thread of the connection, for clients with GUARD_ACL only.
+ * Runs on the thread of the connection, for clients with GUARD_ACL unless it says otherwise.
  */
 import { writeError } from '../resp/reply-writer.ts';
 import { userNamed } from './acl-access.ts';
-import { ALLOWED, checkCommand, DENIED_COMMAND, DENIED_KEY, denied } from './acl-check.ts';
+import { ALLOWED, allowsOnAllKeys, checkCommand, DENIED_COMMAND, DENIED_KEY, denied } from './acl-check.ts';
 import { type AclContext, noteDenied } from './acl-log.ts';
+import { KEY_READ } from './acl-selector.ts';
 import { argumentText } from './arguments.ts';
 import type { Call, Command } from './call.ts';
 import { countIfError } from './error-replies.ts';
@@ -53,6 +54,16 @@ export function isRefusedInExec(call: Call, command: Command): boolean {
   );
   countIfError(engine, reply, replyStart);
   return true;
+}
+
+/** Whether the running command may read keys besides those that its arguments name: all of them. For any client. */
+export function mayReadAllKeys({ engine, session, command, input, spans, count }: Call): boolean {
+  if ((session.guards & GUARD_ACL) === 0) return true;
+  const user = userNamed(engine.access, session.user);
+  asked.bytes = input;
+  asked.spans = spans;
+  asked.count = count;
+  return user !== undefined && allowsOnAllKeys(user, command, asked, KEY_READ);
 }
 
 function whyNoMore(reason: number): string {

@@ -8,6 +8,7 @@ import type { ReplyWriter } from '../resp/reply-writer.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Engine } from './engine.ts';
+import type { MovableKeys } from './key-places.ts';
 import type { Deferred, Session } from './session.ts';
 import { timeDeferred } from './slow-commands.ts';
 import type { CommandSpec } from './spec.ts';
@@ -46,6 +47,8 @@ export type Command = {
   readonly firstKey: number;
   readonly lastKey: number;
   readonly keyStep: number;
+  /** How its keys are found where the three above say too little: then the last one is -1. */
+  readonly movable: MovableKeys | undefined;
   readonly subcommands: ReadonlyMap<string, Command> | undefined;
   /** A container (never called bare, as COMMAND is) whose own handler answers to subcommands that have no row. */
   readonly takesUnknown: boolean;

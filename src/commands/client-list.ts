@@ -155,7 +155,7 @@ function flagsOf(session: Session, nowMs: number): string {
     (session.isMonitor ? 'O' : '') +
     (session.subscriptions === undefined ? '' : 'P') +
     (session.transaction === undefined ? '' : 'x') +
-    (session.isPostponed ? 'b' : '') +
+    (session.isPostponed || session.blocked !== undefined ? 'b' : '') +
     trackingFlags(session.tracking) +
     (looksTouched(session, nowMs) ? 'd' : '') +
     (session.closing ? 'c' : '') +

@@ -15,6 +15,7 @@ import { replyHelp } from './help.ts';
 import { pauseHandlers } from './pause.ts';
 import { REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from './session.ts';
 import { trackingHandlers } from './tracking.ts';
+import { installClientUnblock, unblockHandlers } from './unblock.ts';
 
 const HELP = [
   'CACHING (YES|NO)',
@@ -84,13 +85,15 @@ export const clientHandlers: Readonly<Record<string, Handler>> = {
   'client|setname': setName,
   ...pauseHandlers,
   ...trackingHandlers,
+  ...unblockHandlers,
 };
 
-/** Lets this thread answer CLIENT LIST and CLIENT KILL of all threads, and who asks for its clients as records. Once per thread that serves clients. */
+/** Lets this thread answer CLIENT LIST, KILL and UNBLOCK of all threads, and who asks for its clients as records. Once per thread that serves clients. */
 export function installClientTopics(engine: Engine): void {
   installClientList(engine);
   installClientKill(engine);
   installClientRecords(engine);
+  installClientUnblock(engine);
 }
 
 function getName(call: Call): void {

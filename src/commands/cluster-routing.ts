@@ -15,8 +15,9 @@ import type { Call, Command } from './call.ts';
 import { ASKED, addKeys, beginSurvey, COMING, HERE, MIXED, survey } from './cluster-survey.ts';
 import type { ClusterNode, ClusterView, Forwarder } from './cluster-view.ts';
 import { isFenced } from './fencing.ts';
+import { findKeyPlaces, firstPlace, nextPlace } from './key-places.ts';
 import { lacksReplicas } from './replica-counts.ts';
-import { GUARD_TRACKING, isAsking } from './session.ts';
+import { GUARD_TRACKING, isAsking, type Session } from './session.ts';
 import { leaveTransaction, loadQueued, type Transaction } from './transaction-queue.ts';
 import { isWatchingElsewhere } from './watch.ts';
 import { noteWrittenAnywhere, noteWrittenKeys } from './written-slots.ts';
@@ -50,6 +51,8 @@ export function isElsewhere(call: Call, command: Command, cluster: ClusterView):
   beginSurvey();
   makeClaim(call, command.isWrite);
   addKeys(call, command, cluster.table, claim);
+  // What is wrong with its arguments it says here.
+  if (survey.keys === 0) return false;
   if (isSurveyedElsewhere(call, command, cluster, command.isWrite)) return true;
   // What is queued for another node is that one's business.
   return command.isWrite && survey.place === HERE && isAnySlotShort(call, command);
@@ -60,6 +63,12 @@ export function takeForwarded(cluster: ClusterView): boolean {
   const { hasForwarded } = cluster;
   cluster.hasForwarded = false;
   return hasForwarded;
+}
+
+/** What a client is told that waits for a key of a slot which another node owns now; undefined while none does. */
+export function movedText(session: Session, { table, nodes }: ClusterView, slot: number): string | undefined {
+  const node = nodes[table.owners[slot]];
+  return node && `MOVED ${slot} ${doorOf(session, node)}`;
 }
 
 /** EXEC by what is queued; channels of shards as keys; and what is done to all keys of all nodes. */
@@ -87,7 +96,7 @@ function isChannelElsewhere(call: Call, command: Command, cluster: ClusterView):
   makeClaim(call, false);
   claim.mayReadReplicas = false;
   claim.isOfChannels = true;
-  addKeys(call, { firstKey, lastKey, keyStep }, cluster.table, claim);
+  addKeys(call, { firstKey, lastKey, keyStep, movable: undefined }, cluster.table, claim);
   if (survey.place === HERE) return isRefusedAsCrossing(call);
   return isSurveyedElsewhere(call, command, cluster, true);
 }
@@ -136,11 +145,11 @@ function isTransactionShort(call: Call, transaction: Transaction): boolean {
 }
 
 /** The same of a command. */
-function isAnySlotShort(call: Call, { firstKey, lastKey, keyStep }: Command): boolean {
-  if (firstKey === 0 || call.engine.config.minReplicasToWrite === 0) return false;
-  const { input, spans, count } = call;
-  const last = lastKey < 0 ? count + lastKey : lastKey;
-  for (let index = firstKey; index <= last; index += keyStep) {
+function isAnySlotShort(call: Call, command: Command): boolean {
+  if (command.firstKey === 0 || call.engine.config.minReplicasToWrite === 0) return false;
+  const { input, spans } = call;
+  const places = findKeyPlaces(call, command);
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     if (lacksReplicas(call, slotOfKey(input, spans[2 * index], spans[2 * index + 1]))) return true;
   }
   return false;
@@ -223,6 +232,8 @@ function isForwardable(call: Call, command: Command, cluster: ClusterView): bool
   const { name } = command.spec;
   if (name === 'exec') return session.watched === undefined && cluster.forwarder?.transaction !== undefined;
   if (session.transaction !== undefined || name === 'watch' || name === 'ssubscribe') return false;
+  // It would hold up all that other clients ask of that node.
+  if (command.spec.flags.includes('blocking')) return false;
   return (session.guards & GUARD_TRACKING) === 0 || !command.isRead;
 }
 
@@ -279,8 +290,12 @@ function passTransactionOn(call: Call, command: Command, cluster: ClusterView, n
 }
 
 function redirect(call: Call, node: ClusterNode, isToAsk: boolean): true {
-  const port = call.session.isEncrypted ? node.tlsPort || node.port : node.port || node.tlsPort;
-  return refuse(call, `${isToAsk ? 'ASK' : 'MOVED'} ${survey.slotElsewhere} ${node.host}:${port}`);
+  return refuse(call, `${isToAsk ? 'ASK' : 'MOVED'} ${survey.slotElsewhere} ${doorOf(call.session, node)}`);
+}
+
+/** Where a client of this kind finds the node. */
+function doorOf({ isEncrypted }: Session, { host, port, tlsPort }: ClusterNode): string {
+  return `${host}:${isEncrypted ? tlsPort || port : port || tlsPort}`;
 }
 
 function refuse({ reply }: Call, text: string): true {

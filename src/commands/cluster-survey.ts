@@ -14,6 +14,7 @@ import {
 } from '../routing/node-table.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import type { Call, Command } from './call.ts';
+import { findKeyPlaces, firstPlace, nextPlace } from './key-places.ts';
 
 /** Places that are no index of another node: this node. */
 export const HERE = -1;
@@ -73,15 +74,16 @@ export function beginSurvey(): void {
   survey.isReplicated = true;
 }
 
-/** Adds arguments `first` to `last` (from the end where it is negative) of the command that `call` is about. */
+/** Adds the keys of the command that `call` is about. */
 export function addKeys(
-  { input, spans, count }: Call,
-  { firstKey, lastKey, keyStep }: Pick<Command, 'firstKey' | 'lastKey' | 'keyStep'>,
+  call: Call,
+  command: Pick<Command, 'firstKey' | 'lastKey' | 'keyStep' | 'movable'>,
   table: NodeTable,
   claim: Claim,
 ): void {
-  const last = lastKey < 0 ? count + lastKey : lastKey;
-  for (let index = firstKey; index <= last; index += keyStep) {
+  const { input, spans } = call;
+  const places = findKeyPlaces(call, command);
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     addSlot(table, slotOfKey(input, spans[2 * index], spans[2 * index + 1]), claim);
   }
 }

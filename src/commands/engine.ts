@@ -11,6 +11,7 @@ import type { Gate } from '../resilience/gate.ts';
 import type { KeyEvents } from '../shard/key-events.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { AclAccess } from './acl-access.ts';
+import type { Blocking } from './blocking-state.ts';
 import type { Changes } from './changes.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Sampling } from './key-sampling.ts';
@@ -85,6 +86,8 @@ export type Engine = {
   readonly keyEvents: KeyEvents;
   /** Messages between clients: who listens, and what is on its way. */
   readonly pubsub: PubSub;
+  /** The clients that wait for keys, here and elsewhere. */
+  readonly blocking: Blocking;
   /** The clients that keep values and hear when their keys change. */
   readonly tracking: Tracking;
   /** What this turn's commands have left to do for the log. */

@@ -4,6 +4,7 @@
  *
  * Runs on the thread of the command.
  */
+import { dropNoted } from '../collections/change.ts';
 import { INTERNAL_ERRORS } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { LSN } from '../shard/layout.ts';
@@ -26,6 +27,7 @@ export function mendIfSuspect(call: Call, shard: Shard): void {
 export function replyInternalError(call: Call, command: Command, replyStart: number, error: unknown): void {
   const { reply, engine } = call;
   reply.length = replyStart;
+  dropNoted();
   const text = error instanceof Error ? error.message : String(error);
   writeError(reply, `ERR internal error in '${command.spec.name}': ${text}`);
   engine.counters[INTERNAL_ERRORS] += 1;

@@ -126,7 +126,7 @@ function memoryLines(sources: InfoSources): string[] {
     'mem_aof_buffer:0',
     'mem_allocator:tlsf',
     'active_defrag_running:0',
-    `lazyfree_pending_objects:${sources.reading.keyspace.doomed}`,
+    `lazyfree_pending_objects:${sources.reading.keyspace.doomed + sources.reading.keyspace.doomedTrees}`,
   ];
 }
 

@@ -7,6 +7,7 @@
  */
 import { equalsWord } from '../base/bytes.ts';
 import { parseSafeInteger } from '../base/decimal.ts';
+import { sortDestination } from './key-places.ts';
 import type { CommandSpec, KeySpec } from './spec.ts';
 
 /** A command's own arguments: argument i is `bytes[spans[2i], spans[2i + 1])`, from 0, its name, to `count`. */
@@ -21,6 +22,7 @@ const NO_KEYS: Range = { first: 0, last: -1, step: 1 };
 
 /** The keys in the order of their specifications; none at all where the arguments do not fit one of them. */
 export function findKeyArguments(spec: CommandSpec, args: Arguments): KeyArgument[] {
+  if (spec.name === 'sort' || spec.name === 'sort_ro') return sortKeys(spec, args);
   const found: KeyArgument[] = [];
   for (const key of spec.keys) {
     if (key.flags.includes('not_key')) continue;
@@ -35,6 +37,13 @@ export function findKeyArguments(spec: CommandSpec, args: Arguments): KeyArgumen
 /** What a key's flags are this time. Allocates nothing. */
 export function keyFlags(spec: CommandSpec, key: KeySpec, args: Arguments): readonly string[] {
   return key.flags.includes('variable_flags') ? variableFlags(spec, key, args) : key.flags;
+}
+
+/** Whose destination may stand anywhere, which no specification can say. */
+function sortKeys({ name }: CommandSpec, { bytes, spans, count }: Arguments): KeyArgument[] {
+  const source: KeyArgument = { index: 1, flags: SORT_FLAGS };
+  const destination = name === 'sort' ? sortDestination(bytes, spans, count) : 0;
+  return destination === 0 ? [source] : [source, { index: destination, flags: SET_FLAGS }];
 }
 
 function rangeOf({ begin, find }: KeySpec, args: Arguments): Range | undefined {
@@ -72,18 +81,33 @@ function integerAt({ bytes, spans, count }: Arguments, index: number): number {
   return index < count ? parseSafeInteger(bytes, spans[2 * index], spans[2 * index + 1]) : NaN;
 }
 
-/** For the one command of the tables whose options change them. */
-function variableFlags(
-  spec: CommandSpec,
-  key: KeySpec,
-  { bytes, spans, count }: Arguments,
-): readonly string[] {
-  if (spec.name !== 'set') return key.flags;
+/** For the commands of the tables whose options change them. */
+function variableFlags(spec: CommandSpec, key: KeySpec, args: Arguments): readonly string[] {
+  if (spec.name === 'set') return setFlags(args);
+  return spec.name === 'bitfield' ? bitfieldFlags(args) : key.flags;
+}
+
+function setFlags({ bytes, spans, count }: Arguments): readonly string[] {
   for (let index = 3; index < count; index += 1) {
-    if (equalsWord(bytes, spans[2 * index], spans[2 * index + 1], 'GET')) return SET_GET_FLAGS;
+    if (equalsWord(bytes, spans[2 * index], spans[2 * index + 1], 'GET')) return READ_WRITE_FLAGS;
   }
   return SET_FLAGS;
 }
 
+/** Nothing but GET reads only. A mistake counts as a change. */
+function bitfieldFlags({ bytes, spans, count }: Arguments): readonly string[] {
+  for (let index = 2; index < count; ) {
+    const start = spans[2 * index];
+    const end = spans[2 * index + 1];
+    const left = count - index - 1;
+    if (equalsWord(bytes, start, end, 'GET') && left >= 2) index += 3;
+    else if (equalsWord(bytes, start, end, 'OVERFLOW') && left >= 1) index += 2;
+    else return READ_WRITE_FLAGS;
+  }
+  return READ_FLAGS;
+}
+
 const SET_FLAGS = ['OW', 'update'];
-const SET_GET_FLAGS = ['RW', 'access', 'update'];
+const READ_FLAGS = ['RO', 'access'];
+const SORT_FLAGS = ['RO', 'access'];
+const READ_WRITE_FLAGS = ['RW', 'access', 'update'];

@@ -10,6 +10,7 @@ import { flushDatabase, swapDatabases } from '../shard/databases.ts';
 import { isDrainDue, markGrouped } from '../shard/journal.ts';
 import { EVENT_FLUSHED, noteDatabase, WATCHES_CHANGES } from '../shard/key-events.ts';
 import { integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
+import { tellAnyBirth } from './born-keys.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
 import type { Engine } from './engine.ts';
@@ -134,6 +135,7 @@ function swap(call: Call): void {
   // Their keys are others now, which is as much as nothing known.
   noteEmptied(call.engine, one, call.nowMs);
   noteEmptied(call.engine, other, call.nowMs);
+  tellAnyBirth(call.engine);
   writeOk(call.reply);
 }
 

@@ -5,10 +5,13 @@
  * are those that redis-server would have chosen for the same value with the same history.
  */
 import { parseInt64 } from '../base/decimal.ts';
+import { FORM_LARGE } from '../collections/form.ts';
+import { flagsOf } from '../collections/sequence.ts';
 import { writeBulkText, writeError, writeInteger, writeNull, writeSimple } from '../resp/reply-writer.ts';
-import { clockOf, entryBytes, footprintBytes, isRaw, valueLength, valueOffset } from '../shard/entry.ts';
+import { clockOf, entryBytes, isRaw, typeOf, valueLength, valueOffset } from '../shard/entry.ts';
+import { memoryOfEntry } from '../shard/footprint.ts';
 import { EMBEDDED_BYTES_MAX } from '../shard/keyspace.ts';
-import { CELL_BYTES, NONE, POLICY } from '../shard/layout.ts';
+import { CELL_BYTES, NONE, POLICY, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { ALL_LRU, ALL_S3FIFO, isLfu, VOLATILE_LRU } from '../shard/policy.ts';
 import { frequencyOf, idleSeconds } from '../shard/recency.ts';
@@ -122,7 +125,7 @@ function readObject(call: Call): number {
   return ref;
 }
 
-/** SAMPLES matters only for values of many parts. */
+/** What all parts take is known, so SAMPLES changes nothing. */
 function memoryUsage(call: Call): void {
   const { reply, shard, input, spans } = call;
   for (let index = 3; index < call.count; index += 2) {
@@ -139,12 +142,21 @@ function memoryUsage(call: Call): void {
   }
   const ref = peekEntry(call, shard, 2);
   if (ref === NONE) writeNull(reply);
-  else writeInteger(reply, footprintBytes(shard.entries, ref));
+  else writeInteger(reply, memoryOfEntry(shard, ref));
 }
 
 function encodingOf(shard: Shard, ref: number): string {
+  const type = typeOf(shard.entries, ref);
+  if (type !== TYPE_STRING) return encodingOfCollection(type, (flagsOf(shard, ref) & FORM_LARGE) !== 0);
   if (isRaw(shard.entries, ref) || valueLength(shard.entries, ref) > EMBEDDED_BYTES_MAX) return 'raw';
   return integerIn(shard, ref) === undefined ? 'embstr' : 'int';
+}
+
+function encodingOfCollection(type: number, isLarge: boolean): string {
+  if (type === TYPE_LIST) return 'quicklist';
+  if (type === TYPE_SET) return isLarge ? 'hashtable' : 'intset';
+  if (type === TYPE_ZSET) return isLarge ? 'skiplist' : 'listpack';
+  return isLarge ? 'hashtable' : 'listpack';
 }
 
 /** The value as the 64-bit integer that redis-server would keep it as, or undefined. */
@@ -159,13 +171,15 @@ function integerIn(shard: Shard, ref: number): bigint | undefined {
 function referencesOf(shard: Shard, ref: number): number {
   const policy = shard.control[POLICY];
   if (isLfu(policy) || policy === ALL_LRU || policy === VOLATILE_LRU || policy === ALL_S3FIFO) return 1;
+  if (typeOf(shard.entries, ref) !== TYPE_STRING) return 1;
   const value = integerIn(shard, ref);
   return value !== undefined && value >= 0n && value < SHARED_INTEGERS_END ? SHARED_REFERENCES : 1;
 }
 
-/** The length of the value in an RDB file without compression. Source: Redis 7.0 rdb.c, rdbSaveRawString. */
+/** The length of the value in an RDB file without compression, a collection's about. Source: Redis 7.0 rdb.c, rdbSaveRawString. */
 function serializedBytes(shard: Shard, ref: number): number {
   const { entries } = shard;
+  if (typeOf(entries, ref) !== TYPE_STRING) return memoryOfEntry(shard, ref);
   const bytes = valueLength(entries, ref);
   const start = valueOffset(entries, ref);
   const value =

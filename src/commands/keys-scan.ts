@@ -22,12 +22,13 @@ import { entryBytes, keyLength, keyOffset } from '../shard/entry.ts';
 import { expireDue } from '../shard/housekeeping.ts';
 import { isDrainDue } from '../shard/journal.ts';
 import { isExpired, randomEntry } from '../shard/keyspace.ts';
-import { NONE, TYPE_STRING } from '../shard/layout.ts';
+import { NONE } from '../shard/layout.ts';
 import { expireEntry } from '../shard/lifecycle.ts';
 import { randomUint32 } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
 import { slotOfEntry } from '../shard/slot-keys.ts';
 import { hashOfEntry, POSITIONS, visitGroup } from '../shard/table.ts';
+import { TYPE_NAMES } from '../shard/type-names.ts';
 import { argumentText, integerOf, isWord, NOT_AN_INTEGER, replySyntaxError } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
 import { noteTouched } from './changes.ts';
@@ -78,7 +79,7 @@ function writeKeys(reply: ReplyWriter, walk: Walk): void {
 }
 
 function scan(call: Call): void {
-  const cursor = readCursor(call);
+  const cursor = readCursor(call, 1);
   if (Number.isNaN(cursor)) return;
   let pattern: Buffer | undefined;
   let type = ANY_TYPE;
@@ -90,7 +91,7 @@ function scan(call: Call): void {
     } else if (index + 1 < call.count && isWord(call, index, 'MATCH')) {
       pattern = patternOf(call, index + 1);
     } else if (index + 1 < call.count && isWord(call, index, 'TYPE')) {
-      type = isWord(call, index + 1, 'STRING') ? TYPE_STRING : UNKNOWN_TYPE;
+      type = typeNamedAt(call, index + 1);
     } else {
       replySyntaxError(call);
       return;
@@ -104,6 +105,10 @@ function scan(call: Call): void {
   runWalk(call, walk, writeScan);
 }
 
+function typeNamedAt(call: Call, index: number): number {
+  return TYPE_NAMES.find(({ name }) => isWord(call, index, name.toUpperCase()))?.type ?? UNKNOWN_TYPE;
+}
+
 function writeScan(reply: ReplyWriter, walk: Walk): void {
   const isEnd = walk.shardIndex >= walk.shards.length;
   writeArray(reply, 2);
@@ -111,11 +116,11 @@ function writeScan(reply: ReplyWriter, walk: Walk): void {
   writeKeys(reply, walk);
 }
 
-/** As C's strtoul reads it, up to a NUL; NaN after answering that it is no cursor. One from nowhere means the end. */
-function readCursor(call: Call): number {
-  const cursor = integerOf(call, 1);
+/** Argument `index` as C's strtoul reads it, up to a NUL; NaN after answering that it is no cursor. One from nowhere means the end. */
+export function readCursor(call: Call, index: number): number {
+  const cursor = integerOf(call, index);
   if (cursor >= 0) return cursor;
-  const text = argumentText(call, 1).replace(/\0.*/s, '');
+  const text = argumentText(call, index).replace(/\0.*/s, '');
   const magnitude = /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^[+-]/, '')) : undefined;
   if (text !== '' && (magnitude === undefined || magnitude >= UINT64)) {
     writeError(call.reply, 'ERR invalid cursor');
@@ -124,7 +129,8 @@ function readCursor(call: Call): number {
   return Number(text.startsWith('-') ? BigInt.asUintN(64, -(magnitude ?? 0n)) : (magnitude ?? 0n));
 }
 
-function readCount(call: Call, index: number): number {
+/** A COUNT; NaN after answering that it is none. Infinity for those beyond the safe integers. */
+export function readCount(call: Call, index: number): number {
   const { input, spans } = call;
   const count = integerOf(call, index);
   if (count >= 1) return count;
@@ -136,7 +142,7 @@ function readCount(call: Call, index: number): number {
 }
 
 /** A copy of the pattern, which may outlive the command; undefined for `*`, which unlike other patterns matches ''. */
-function patternOf(call: Call, index: number): Buffer | undefined {
+export function patternOf(call: Call, index: number): Buffer | undefined {
   const { input, spans } = call;
   const start = spans[2 * index];
   const end = spans[2 * index + 1];

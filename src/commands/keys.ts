@@ -2,9 +2,11 @@
  * The commands on keys of any type: remove, count, name, rename, copy, move.
  *
  * Runs on the thread of the connection, under the locks of all keys' shards. A value goes to another key by copying
- * its bytes (putCopy), so the two keys may lie in different shards; both are locked, and no one sees half of it.
+ * its bytes (putCopy, copyCollection), so the two keys may lie in different shards; both are locked, and no one sees half of it.
  */
 import { equalBytes } from '../base/bytes.ts';
+import { copyCollection, moveCollection } from '../collections/copy.ts';
+import { isTree } from '../collections/sequence.ts';
 import { writeError, writeInteger, writeOk, writeSimple } from '../resp/reply-writer.ts';
 import { clockOf, expiresAt, typeOf, valueLength, writeClock } from '../shard/entry.ts';
 import { findEntry, putCopy } from '../shard/keyspace.ts';
@@ -12,6 +14,7 @@ import { NONE, TYPE_STRING } from '../shard/layout.ts';
 import { removeEntry } from '../shard/lifecycle.ts';
 import { touchEntry } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
+import { NO_TYPE_NAME, typeName } from '../shard/type-names.ts';
 import { argumentBytes, isWord, NO_SUCH_KEY, replySyntaxError } from './arguments.ts';
 import { type Call, type Handler, shardOfKey } from './call.ts';
 import { readDatabaseIndex } from './keys-databases.ts';
@@ -19,7 +22,6 @@ import { NOTIFY_GENERIC, NOTIFY_NEW, notifyKeyspace, notifyKeyspaceIn } from './
 import { peekEntry, probeEntry, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
 
 const SAME_OBJECT = 'ERR source and destination objects are the same';
-const NO_TYPE_NAME = 'none';
 
 export const keyHandlers: Readonly<Record<string, Handler>> = {
   del: deleteKeys,
@@ -32,11 +34,6 @@ export const keyHandlers: Readonly<Record<string, Handler>> = {
   copy: copyKey,
   move: moveKey,
 };
-
-/** What TYPE calls a type of entries. */
-export function typeName(type: number): string {
-  return type === TYPE_STRING ? 'string' : NO_TYPE_NAME;
-}
 
 /** DEL and UNLINK: freeing a value takes no time here, so there is nothing to do in the background. */
 function deleteKeys(call: Call): void {
@@ -106,7 +103,7 @@ function rename(call: Call, onlyIfNew: boolean): boolean {
   if (isSameKey(call)) return true;
   const clock = clockOf(shard.entries, ref);
   const expiresAtMs = expiresAt(shard.entries, ref);
-  const copy = copyEntry(call, shard, ref, target, call.session.database, 2, expiresAtMs);
+  const copy = copyEntry(call, shard, ref, target, call.session.database, 2, expiresAtMs, true);
   if (copy === NONE) return false;
   writeClock(target.entries, copy, clock);
   removeEntry(shard, findKey(call, shard, call.session.database, 1, nowMs));
@@ -149,7 +146,7 @@ function copyKey(call: Call): void {
     return;
   }
   const expiresAtMs = expiresAt(shard.entries, ref);
-  if (copyEntry(call, shard, ref, target, database, 2, expiresAtMs) === NONE) return;
+  if (copyEntry(call, shard, ref, target, database, 2, expiresAtMs, false) === NONE) return;
   notifyKeyspaceIn(call, NOTIFY_NEW, 'new', 2, database);
   notifyKeyspaceIn(call, NOTIFY_GENERIC, 'copy_to', 2, database);
   writeInteger(reply, 1);
@@ -175,7 +172,7 @@ function moveKey(call: Call): void {
   }
   const clock = clockOf(shard.entries, ref);
   const expiresAtMs = expiresAt(shard.entries, ref);
-  const copy = copyEntry(call, shard, ref, shard, database, 1, expiresAtMs);
+  const copy = copyEntry(call, shard, ref, shard, database, 1, expiresAtMs, true);
   if (copy === NONE) return;
   writeClock(shard.entries, copy, clock);
   removeEntry(shard, findKey(call, shard, session.database, 1, call.nowMs));
@@ -185,7 +182,7 @@ function moveKey(call: Call): void {
   writeInteger(reply, 1);
 }
 
-/** Copies an entry to key argument `keyIndex` of a database. NONE when there is no room; then the reply is written. */
+/** Copies an entry to key argument `keyIndex` of a database; `isMove`: the source is removed then. NONE when there is no room; then the reply is written. */
 function copyEntry(
   call: Call,
   source: Shard,
@@ -194,12 +191,18 @@ function copyEntry(
   database: number,
   keyIndex: number,
   expiresAtMs: number,
+  isMove: boolean,
 ): number {
   const { input, spans, nowMs } = call;
   const start = spans[2 * keyIndex];
   const end = spans[2 * keyIndex + 1];
-  const bytes = valueLength(source.entries, ref);
-  const copy = putCopy(target, database, input, start, end, source, ref, expiresAtMs, nowMs);
+  const isText = typeOf(source.entries, ref) === TYPE_STRING;
+  const bytes = isText ? valueLength(source.entries, ref) : 0;
+  const copy = isText
+    ? putCopy(target, database, input, start, end, source, ref, expiresAtMs, nowMs)
+    : isMove && source === target && isTree(source, ref)
+      ? moveCollection(target, database, input, start, end, ref, expiresAtMs, nowMs)
+      : copyCollection(target, database, input, start, end, source, ref, expiresAtMs, nowMs);
   if (copy === NONE) replyNoRoom(call, target, keyIndex, bytes);
   return copy;
 }

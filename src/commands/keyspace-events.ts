@@ -6,6 +6,7 @@
  * told once the command has run (told-keys.ts). While nobody is told, a note costs one look at a mask; the mask is 0 as
  * well while there is no subscriber of any thread, whatever the configuration says.
  */
+import type { Buffer } from 'node:buffer';
 import {
   EVENT_EVICTED,
   EVENT_EXPIRED,
@@ -22,13 +23,17 @@ import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
 import { CHANNELS, PATTERNS } from './subscriptions.ts';
 
-/** Classes of events. Those of lists, sets, hashes, sorted sets and streams have no event here. */
+/** Classes of events. That of streams has no event here. */
 export const NOTIFY_GENERIC = 4;
 export const NOTIFY_STRING = 8;
 export const NOTIFY_NEW = 16;
 export const NOTIFY_MISS = 32;
 const NOTIFY_EXPIRED = 64;
 const NOTIFY_EVICTED = 128;
+export const NOTIFY_LIST = 256;
+export const NOTIFY_SET = 512;
+export const NOTIFY_HASH = 1024;
+export const NOTIFY_ZSET = 2048;
 
 /** On which channels events are told: one for each key, with the event as the message; one for each event, with the key. */
 export const NOTIFY_BY_KEY = 1;
@@ -39,11 +44,23 @@ const LETTERS: Readonly<Record<string, number>> = {
   E: NOTIFY_BY_EVENT,
   g: NOTIFY_GENERIC,
   $: NOTIFY_STRING,
+  l: NOTIFY_LIST,
+  s: NOTIFY_SET,
+  h: NOTIFY_HASH,
+  z: NOTIFY_ZSET,
   x: NOTIFY_EXPIRED,
   e: NOTIFY_EVICTED,
   n: NOTIFY_NEW,
   m: NOTIFY_MISS,
-  A: NOTIFY_GENERIC | NOTIFY_STRING | NOTIFY_EXPIRED | NOTIFY_EVICTED,
+  A:
+    NOTIFY_GENERIC |
+    NOTIFY_STRING |
+    NOTIFY_LIST |
+    NOTIFY_SET |
+    NOTIFY_HASH |
+    NOTIFY_ZSET |
+    NOTIFY_EXPIRED |
+    NOTIFY_EVICTED,
 };
 
 /** An event's number is EVENT_NAMED and its place here. */
@@ -52,17 +69,53 @@ const NAMES = [
   'copy_to',
   'del',
   'expire',
+  'hdel',
+  'hexpire',
+  'hexpired',
+  'hincrby',
+  'hincrbyfloat',
+  'hpersist',
+  'hset',
   'incrby',
   'incrbyfloat',
   'keymiss',
+  'linsert',
+  'lpop',
+  'lpush',
+  'lrem',
+  'lset',
+  'ltrim',
   'move_from',
   'move_to',
   'new',
   'persist',
+  'pfadd',
   'rename_from',
   'rename_to',
+  'rpop',
+  'rpush',
+  'sadd',
+  'sdiffstore',
   'set',
+  'setbit',
   'setrange',
+  'sinterstore',
+  'sortstore',
+  'spop',
+  'srem',
+  'sunionstore',
+  'zadd',
+  'zdiffstore',
+  'zincr',
+  'zinterstore',
+  'zpopmax',
+  'zpopmin',
+  'zrangestore',
+  'zrem',
+  'zremrangebylex',
+  'zremrangebyrank',
+  'zremrangebyscore',
+  'zunionstore',
 ] as const;
 
 export type EventName = (typeof NAMES)[number];
@@ -92,6 +145,14 @@ export function notifyKeyspaceIn(
 ): void {
   if ((call.engine.keyEvents.notifies & eventClass) === 0) return;
   noteNamed(call, name, keyIndex, database);
+}
+
+/** Notes that the key `name[start, end)` is missing, which no argument names. */
+export function notifyMissing(call: Call, name: Buffer, start: number, end: number): void {
+  const { engine, session, reply } = call;
+  if ((engine.keyEvents.notifies & NOTIFY_MISS) === 0) return;
+  const number = NUMBERS.get('keymiss') ?? EVENT_NAMED;
+  noteKey(engine.keyEvents, number, session.database, reply.length, name, start, end);
 }
 
 /** Notes that a key has expired which was never stored, because its time had passed before. */

@@ -3,6 +3,7 @@
  *
  * Runs on the thread of the command, under the lock of the key's shard.
  */
+import type { Buffer } from 'node:buffer';
 import { KEYSPACE_HITS, KEYSPACE_MISSES } from '../metrics/names.ts';
 import { writeError } from '../resp/reply-writer.ts';
 import { typeOf } from '../shard/entry.ts';
@@ -12,7 +13,7 @@ import { touchEntry } from '../shard/recency.ts';
 import type { Shard } from '../shard/shard.ts';
 import { argumentBytes, OUT_OF_MEMORY, WRONG_TYPE } from './arguments.ts';
 import type { Call } from './call.ts';
-import { NOTIFY_MISS, notifyKeyspace } from './keyspace-events.ts';
+import { NOTIFY_MISS, notifyKeyspace, notifyMissing } from './keyspace-events.ts';
 
 /** The entry of key argument `index` in `shard` for reading, NONE without one. Counts a hit or a miss, and a use. */
 export function readEntry(call: Call, shard: Shard, index: number): number {
@@ -25,6 +26,16 @@ export function readEntry(call: Call, shard: Shard, index: number): number {
   }
   counters[KEYSPACE_HITS] += 1;
   if (!call.session.noTouch) touchEntry(shard, ref, call.nowMs);
+  return ref;
+}
+
+/** As `readEntry`, for the key `name[start, end)` in `shard`, which no argument names. */
+export function readNamedEntry(call: Call, shard: Shard, name: Buffer, start: number, end: number): number {
+  const { engine, session, nowMs } = call;
+  const ref = findForReading(shard, session.database, name, start, end, nowMs);
+  engine.counters[ref === NONE ? KEYSPACE_MISSES : KEYSPACE_HITS] += 1;
+  if (ref === NONE) notifyMissing(call, name, start, end);
+  else if (!session.noTouch) touchEntry(shard, ref, nowMs);
   return ref;
 }
 

@@ -13,6 +13,7 @@ import { OUT_OF_MEMORY } from './arguments.ts';
 import type { Call, Command } from './call.ts';
 import type { Engine } from './engine.ts';
 import { mendAfterFailure, replyInternalError } from './failure.ts';
+import { findKeyPlaces, firstPlace, nextPlace, readsUnnamedKeys } from './key-places.ts';
 import { countHotKey, isSampledSlot, tellAccesses } from './key-sampling.ts';
 import { endWatch, startWatch } from './latency-monitor.ts';
 import {
@@ -24,6 +25,7 @@ import {
   noteWanted,
   releaseWanted,
   sumOfLsns,
+  wantAll,
   wantNone,
   wantShard,
 } from './shard-locks.ts';
@@ -102,11 +104,11 @@ function readsOf({ counters }: Engine): number {
 export function noteKeys(call: Call, command: Command): void {
   const { engine, spans, count } = call;
   const { needs } = keyed;
+  const places = findKeyPlaces(call, command);
   needs.fill(0, 0, engine.shards.length);
   keyed.sampledCount = 0;
-  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
   let first = -1;
-  for (let index = command.firstKey; index <= last; index += command.keyStep) {
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     const start = spans[2 * index];
     const slot = slotOfKey(call.input, start, spans[2 * index + 1]);
     const shard = engine.slotShard[slot];
@@ -117,6 +119,7 @@ export function noteKeys(call: Call, command: Command): void {
     if (first < 0) first = shard;
   }
   call.shard = engine.shards[Math.max(0, first)];
+  if (readsUnnamedKeys(call, command)) wantAll(engine);
 }
 
 function sampleKey(call: Call, index: number, slot: number): void {

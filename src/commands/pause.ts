@@ -1,5 +1,5 @@
 /**
- * CLIENT PAUSE and UNPAUSE: clients whose commands wait instead of being executed; and CLIENT UNBLOCK.
+ * CLIENT PAUSE and UNPAUSE: clients whose commands wait instead of being executed.
  *
  * Runs on the thread of the connection. The pause itself is in memory that all threads share (resilience/pause.ts); each thread
  * keeps those of its clients that wait, and lets them go on when a time has passed or another thread says so.
@@ -8,10 +8,9 @@ import { parseInt64 } from '../base/decimal.ts';
 import { INT64_MAX } from '../config/directive.ts';
 import { GATE_PAUSES_ALL, gateReasons } from '../resilience/gate.ts';
 import { beginPause, endPause, isPaused } from '../resilience/pause.ts';
-import { writeError, writeInteger, writeOk } from '../resp/reply-writer.ts';
-import { isWord, NOT_AN_INTEGER } from './arguments.ts';
+import { writeError, writeOk } from '../resp/reply-writer.ts';
+import { isWord } from './arguments.ts';
 import type { Call, Command, Handler } from './call.ts';
-import { clientIdOf } from './client-id.ts';
 import type { Engine } from './engine.ts';
 import { replyUnknownSubcommand } from './help.ts';
 
@@ -24,7 +23,6 @@ const TRY_AGAIN =
 
 export const pauseHandlers: Readonly<Record<string, Handler>> = {
   'client|pause': pause,
-  'client|unblock': unblock,
   'client|unpause': unpause,
 };
 
@@ -83,17 +81,4 @@ function endPauseEverywhere({ gate, bus }: Engine): void {
   endPause(gate);
   // This thread's clients as well, but not in the middle of a command of one of them.
   void bus.requestAll(TOPIC_UNPAUSED, null);
-}
-
-/**
- * No command blocks its client yet, so there is none to unblock. Of a client that waits for the end of a pause redis-server 7.0.15
- * breaks down; it is none that is blocked.
- */
-function unblock(call: Call): void {
-  const { count, reply } = call;
-  if (count > 4) replyUnknownSubcommand(call);
-  else if (count === 4 && !isWord(call, 3, 'TIMEOUT') && !isWord(call, 3, 'ERROR'))
-    writeError(reply, 'ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
-  else if (Number.isNaN(clientIdOf(call, 2))) writeError(reply, NOT_AN_INTEGER);
-  else writeInteger(reply, 0);
 }

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import { COMMANDS_MAX } from '../metrics/names.ts';
 import type { Command, Handler } from './call.ts';
+import { earliestPlace, movableKeysOf } from './key-places.ts';
 import type { CommandSpec } from './spec.ts';
 
 /** Twice the bound on names, so that probes are short. A power of two. */
@@ -73,6 +74,8 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
   const subcommands = spec.subcommands && new Map<string, Command>();
   // Channels of shards stand where keys stand.
   const namesNoKeys = spec.keys.length > 0 && spec.keys.every((keys) => keys.flags.includes('not_key'));
+  const movable = movableKeysOf(spec);
+  const firstKey = movable === undefined ? spec.firstKey : earliestPlace(movable);
   const command: Command = {
     id: commandCount,
     spec,
@@ -91,12 +94,13 @@ function createCommand(spec: CommandSpec, handlers: Readonly<Record<string, Hand
     isRefusedInMulti: flags.includes('no_multi'),
     locksItself:
       LOCKING.includes(spec.name) ||
-      (spec.firstKey === 0 && (flags.includes('readonly') || flags.includes('write'))),
+      (firstKey === 0 && (flags.includes('readonly') || flags.includes('write'))),
     touchesKeys: KEY_FLAGS.some((flag) => flags.includes(flag)),
     arity: spec.arity,
-    firstKey: namesNoKeys ? 0 : spec.firstKey,
-    lastKey: namesNoKeys ? 0 : spec.lastKey,
-    keyStep: namesNoKeys ? 0 : spec.keyStep,
+    firstKey: namesNoKeys ? 0 : firstKey,
+    lastKey: namesNoKeys ? 0 : movable === undefined ? spec.lastKey : -1,
+    keyStep: namesNoKeys ? 0 : movable === undefined ? spec.keyStep : 1,
+    movable,
     subcommands,
     takesUnknown: subcommands !== undefined && spec.arity < -1 && handlers[spec.name] !== undefined,
   };

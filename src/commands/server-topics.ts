@@ -4,6 +4,7 @@
  *
  * Runs on every thread that has an Engine; shards are touched by their owners.
  */
+import { applyCollectionThresholds } from '../collections/thresholds.ts';
 import { HOUSEKEEPING_SLICE_ENTRIES } from '../config/limits.ts';
 import { resetCounters } from '../metrics/counters.ts';
 import { resetLatencies } from '../metrics/latencies.ts';
@@ -56,6 +57,7 @@ export function installServerTopics(engine: Engine): void {
 export function applyLiveConfig(engine: Engine): void {
   applyNotifications(engine);
   applyThresholds(engine);
+  applyCollectionThresholds(engine.config);
   lookAtNextKey(engine);
   for (const shard of ownShards(engine)) applyToShard(engine, shard);
 }

@@ -88,6 +88,12 @@ export type SessionConnection = {
 /** A reply that comes later. Whichever thread's event resumes it runs on the connection's own thread. */
 export type Deferred = { readonly resume: (write: (reply: ReplyWriter) => void) => void };
 
+/** How a wait ends before what the client waits for has happened: its time is over, or it is told so; or nobody is there any more. */
+export type BlockedEnd = 'timeout' | 'error' | 'gone';
+
+/** A client that waits for something to happen. */
+type Blocked = { readonly end: (how: BlockedEnd) => void };
+
 export type Session = {
   readonly id: number;
   readonly connection: SessionConnection;
@@ -133,6 +139,8 @@ export type Session = {
   askedAt: number;
   /** Which of its commands waits for a slot, and until when by the thread's monotonic clock; or in which turn it has waited in vain, -1 before. */
   slotWait: { readonly command: number; readonly endsMs: number; readonly endedTurn: number };
+  /** Its command waits (unblock.ts); undefined while none does. */
+  blocked: Blocked | undefined;
   /** Its next command waits for the end of a pause, or for a slot. */
   isPostponed: boolean;
   /** It is told every command of all clients (MONITOR). */
@@ -190,6 +198,7 @@ export function createSession(start: SessionStart): Session {
     peerId: '',
     askedAt: NEVER,
     slotWait: { command: NEVER, endsMs: 0, endedTurn: -1 },
+    blocked: undefined,
     isPostponed: false,
     isMonitor: false,
     lastCommand: 'NULL',

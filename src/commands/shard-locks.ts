@@ -28,6 +28,10 @@ export function wantShard(index: number): void {
   locking.wanted[index] = 1;
 }
 
+export function wantAll({ shards }: Engine): void {
+  locking.wanted.fill(1, 0, shards.length);
+}
+
 export function isWanted(shard: Shard): boolean {
   return locking.wanted[shard.index] === 1;
 }

@@ -6,13 +6,12 @@
 import { parseInt64 } from '../base/decimal.ts';
 import { writeBulk, writeError, writeInteger } from '../resp/reply-writer.ts';
 import { entryBytes, valueLength, valueOffset } from '../shard/entry.ts';
-import { putString, resizeValue, writeValue } from '../shard/keyspace.ts';
 import { NONE } from '../shard/layout.ts';
-import { removeEntry } from '../shard/lifecycle.ts';
 import { argumentBytes, integerOf, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
-import { NOTIFY_NEW, NOTIFY_STRING, notifyKeyspace } from './keyspace-events.ts';
-import { isString, peekEntry, readEntry, replyNoRoom, writeEntry } from './lookup.ts';
+import { NOTIFY_STRING, notifyKeyspace } from './keyspace-events.ts';
+import { isString, readEntry, writeEntry } from './lookup.ts';
+import { patchString } from './strings-patch.ts';
 import { storeArgument } from './strings-value.ts';
 
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
@@ -78,11 +77,9 @@ function setrange(call: Call): void {
     return;
   }
   const length = Math.max(before, offset + bytes);
-  if (ref === NONE ? createRange(call, offset, length) : changeRange(call, ref, offset, length, 3)) {
-    if (ref === NONE) notifyKeyspace(call, NOTIFY_NEW, 'new', 1);
-    notifyKeyspace(call, NOTIFY_STRING, 'setrange', 1);
-    writeInteger(reply, length);
-  }
+  if (!layArgument(call, ref, offset, length, 3)) return;
+  notifyKeyspace(call, NOTIFY_STRING, 'setrange', 1);
+  writeInteger(reply, length);
 }
 
 /** SETRANGE's offset, rounded if it is huge. NaN when it is no integer or negative, and then that is answered. */
@@ -95,31 +92,11 @@ function readOffset(call: Call): number {
   return Number.NaN;
 }
 
-/** A new key with zeros before the argument; answers and returns false when it finds no room. */
-function createRange(call: Call, offset: number, length: number): boolean {
-  const { shard, input, spans } = call;
-  const ref = putString(shard, call.session.database, input, spans[2], spans[3], input, 0, 0, 0, call.nowMs);
-  if (ref === NONE) {
-    replyNoRoom(call, shard, 1, length);
-    return false;
-  }
-  if (changeRange(call, ref, offset, length, 3)) return true;
-  // Where it has been moved to in the search for room; it may even have been evicted.
-  const moved = peekEntry(call, shard, 1);
-  if (moved !== NONE) removeEntry(shard, moved);
-  return false;
-}
-
 /** Makes the value `length` bytes long and writes the argument at `offset`; answers and returns false without room. */
-function changeRange(call: Call, ref: number, offset: number, length: number, valueIndex: number): boolean {
+function layArgument(call: Call, ref: number, offset: number, length: number, valueIndex: number): boolean {
   const { shard, input, spans } = call;
-  const at = resizeValue(shard, ref, length, call.nowMs);
-  if (at === NONE) {
-    replyNoRoom(call, shard, 1, length);
-    return false;
-  }
-  writeValue(shard, at, offset, input, spans[2 * valueIndex], spans[2 * valueIndex + 1]);
-  return true;
+  const start = spans[2 * valueIndex];
+  return patchString(call, shard, 1, ref, length, offset, input, start, spans[2 * valueIndex + 1]) !== NONE;
 }
 
 function append(call: Call): void {
@@ -133,7 +110,7 @@ function append(call: Call): void {
   if (!isString(call, shard, ref)) return;
   const before = valueLength(shard.entries, ref);
   if (before + bytes > call.engine.config.protoMaxBulkLen) writeError(reply, TOO_LONG);
-  else if (changeRange(call, ref, before, before + bytes, 2)) replyAppended(call, before + bytes);
+  else if (layArgument(call, ref, before, before + bytes, 2)) replyAppended(call, before + bytes);
 }
 
 function replyAppended(call: Call, length: number): void {

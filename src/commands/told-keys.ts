@@ -6,7 +6,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { TOLD_BYTES_KEPT_MAX } from '../config/limits.ts';
-import { EVENT_NAMED, takeKeyEvents, WATCHES_CHANGES } from '../shard/key-events.ts';
+import { EVENT_BORN, EVENT_NAMED, takeKeyEvents, WATCHES_CHANGES } from '../shard/key-events.ts';
+import { tellAnyBirth, tellBirth } from './born-keys.ts';
 import { publishMessage } from './delivery.ts';
 import type { Engine } from './engine.ts';
 import { eventName, NOTIFY_BY_EVENT, NOTIFY_BY_KEY } from './keyspace-events.ts';
@@ -29,6 +30,10 @@ export function tellKeyEvents(engine: Engine, by: Session | undefined, replyStar
   const { keyEvents } = engine;
   const isTracked = (keyEvents.watches & WATCHES_CHANGES) !== 0;
   takeKeyEvents(keyEvents, (kind, database, detail, bytes, keyStart, keyEnd) => {
+    if (kind === EVENT_BORN) {
+      tellBirth(engine, database, bytes, keyStart, keyEnd);
+      return;
+    }
     if (isTracked && kind < EVENT_NAMED) tellChange(engine, by, kind, bytes, keyStart, keyEnd);
     const name = eventName(kind, keyEvents.notifies);
     if (name === undefined) return;
@@ -48,7 +53,9 @@ export function tellKeyEvents(engine: Engine, by: Session | undefined, replyStar
   if (told.length > TOLD_BYTES_KEPT_MAX) told = Buffer.alloc(TOLD_BYTES_START);
 }
 
-function tellDropped({ keyEvents, log }: Engine): void {
+function tellDropped(engine: Engine): void {
+  const { keyEvents, log } = engine;
+  tellAnyBirth(engine);
   log.warning(`${keyEvents.dropped} events of keys are not told: too many came at once`);
   keyEvents.dropped = 0;
 }

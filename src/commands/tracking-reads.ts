@@ -13,6 +13,7 @@ import { TRACKED_KEYS } from '../metrics/names.ts';
 import type { Call, Command } from './call.ts';
 import type { ClientTracking } from './client-tracking.ts';
 import type { Engine } from './engine.ts';
+import { findKeyPlaces, firstPlace, nextPlace } from './key-places.ts';
 import { GUARD_QUEUE } from './session.ts';
 import { noteTotals, tellReaders } from './tracking-changes.ts';
 import { oldestTrackedKey, rememberKey } from './tracking-table.ts';
@@ -36,12 +37,12 @@ export function trackCommand(call: Call, command: Command): void {
  * under them: then nobody can have changed them in between.
  */
 export function trackReads(call: Call, command: Command): void {
-  const { engine, session, input, spans, count } = call;
+  const { engine, session, input, spans } = call;
   const { tracking } = session;
   if (tracking === undefined || command.firstKey === 0 || !command.isRead || !isWanted(tracking)) return;
   const { table } = engine.tracking;
-  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
-  for (let index = command.firstKey; index <= last; index += command.keyStep) {
+  const places = findKeyPlaces(call, command);
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     rememberKey(table, input, spans[2 * index], spans[2 * index + 1], session.id);
   }
   noteTotals(engine);

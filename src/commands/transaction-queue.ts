@@ -21,6 +21,7 @@ import { NO_EVICTION } from '../shard/policy.ts';
 import { OUT_OF_MEMORY } from './arguments.ts';
 import { type Call, type Command, shardOfKey } from './call.ts';
 import { isError } from './error-replies.ts';
+import { findKeyPlaces, firstPlace, nextPlace } from './key-places.ts';
 import { KEY_OVERHEAD_BYTES } from './many-keys.ts';
 import { GUARD_QUEUE, isAsking, type Session, setGuard } from './session.ts';
 import { unwatchAll } from './watch.ts';
@@ -218,8 +219,8 @@ function lacksMemory(call: Call, command: Command): boolean {
   // All shards have one policy.
   const mayEvict = engine.shards[0].control[POLICY] !== NO_EVICTION;
   if (mayEvict || !command.deniesOom || command.firstKey === 0) return false;
-  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
-  for (let index = command.firstKey; index <= last; index += command.keyStep) {
+  const places = findKeyPlaces(call, command);
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     const behind =
       command.lastKey === command.firstKey ? count - 1 : Math.min(index + command.keyStep, count) - 1;
     const bytes = spans[2 * behind + 1] - spans[2 * index] + KEY_OVERHEAD_BYTES;

@@ -6,7 +6,7 @@
  */
 import { SHARDS_MAX, TRANSACTION_LOG_BYTES_MAX } from '../config/limits.ts';
 import { slotOfKey } from '../routing/slot.ts';
-import { footprintBytes } from '../shard/entry.ts';
+import { memoryOfEntry } from '../shard/footprint.ts';
 import { isJournaling, pendingBytes, roomForRecords } from '../shard/journal.ts';
 import { findEntry } from '../shard/keyspace.ts';
 import { DATABASES, LIMIT_BYTES, NONE, POLICY } from '../shard/layout.ts';
@@ -15,8 +15,9 @@ import { RECORD_HEADER_BYTES } from '../shard/record.ts';
 import type { Shard } from '../shard/shard.ts';
 import { integerOf } from './arguments.ts';
 import { type Call, type Command, shardOfKey } from './call.ts';
+import { findKeyPlaces, firstPlace, nextPlace, readsUnnamedKeys } from './key-places.ts';
 import { KEY_OVERHEAD_BYTES } from './many-keys.ts';
-import { isWanted, wantShard } from './shard-locks.ts';
+import { isWanted, wantAll, wantShard } from './shard-locks.ts';
 import { loadQueued, type Transaction } from './transaction-queue.ts';
 
 /** Bytes for each shard, and how many records of it have a whole value that is not among the arguments. */
@@ -54,7 +55,7 @@ export function measureTransaction(call: Call, transaction: Transaction): void {
   for (let index = 0; index < transaction.commands.length; index += 1) {
     measureCommand(call, loadQueued(call, transaction, index));
   }
-  if (transaction.locksAll) for (let index = 0; index < shards.length; index += 1) wantShard(index);
+  if (transaction.locksAll) wantAll(call.engine);
 }
 
 /** The bytes to make room for in each shard: all, or where there is eviction not all that may be evicted at once. */
@@ -93,11 +94,11 @@ function measureCommand(call: Call, command: Command): void {
   }
   const { engine, input, spans, count } = call;
   const { memory, records, copies } = room;
-  const last = lastKeyOf(command, count);
+  const places = findKeyPlaces(call, command);
   const isCopy = COPYING.has(command.spec.name);
   const extraBytes = command.spec.name === 'incrbyfloat' ? FLOAT_BYTES_MAX : 0;
   room.hasCopies ||= isCopy;
-  for (let index = command.firstKey; index <= last; index += command.keyStep) {
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     const start = spans[2 * index];
     const end = spans[2 * index + 1];
     const shard = engine.slotShard[slotOfKey(input, start, end)];
@@ -111,6 +112,7 @@ function measureCommand(call: Call, command: Command): void {
     records[shard] += bytes + (end - start) + RECORDS_OVERHEAD_BYTES + extraBytes;
     if (isCopy) copies[shard] += 1;
   }
+  if (readsUnnamedKeys(call, command)) wantAll(engine);
 }
 
 /** A command without keys (FLUSHALL, SWAPDB) adds at most a record for each database to each shard. */
@@ -127,8 +129,8 @@ function longestValue(call: Call, transaction: Transaction): number {
     const command = loadQueued(call, transaction, at);
     if (command.firstKey === 0) continue;
     if (command.spec.name === 'setrange') addedBytes += Math.max(0, integerOf(call, 2) || 0);
-    const last = lastKeyOf(command, call.count);
-    for (let index = command.firstKey; index <= last; index += command.keyStep) {
+    const places = findKeyPlaces(call, command);
+    for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
       longest = Math.max(longest, longestOfKey(call, index));
     }
   }
@@ -142,11 +144,7 @@ function longestOfKey(call: Call, index: number): number {
   let longest = 0;
   for (let database = 0; database < shard.control[DATABASES]; database += 1) {
     const ref = findEntry(shard, database, input, spans[2 * index], spans[2 * index + 1], nowMs);
-    if (ref !== NONE) longest = Math.max(longest, footprintBytes(shard.entries, ref));
+    if (ref !== NONE) longest = Math.max(longest, memoryOfEntry(shard, ref));
   }
   return longest;
-}
-
-function lastKeyOf({ lastKey }: Command, count: number): number {
-  return lastKey < 0 ? count + lastKey : lastKey;
 }

@@ -15,6 +15,8 @@ import { argumentText, integerOf, NOT_AN_INTEGER } from './arguments.ts';
 import { type Call, deferUntimed, type Handler } from './call.ts';
 import { countReplicasOf, currentLsns, lsnsFrom, lsnsToBytes } from './replica-counts.ts';
 import { beginTally, endTally, isTallyOver, type Tally, takeTally } from './replica-tally.ts';
+import type { BlockedEnd } from './session.ts';
+import { beginBlocked, endBlocked, UNBLOCKED } from './unblock.ts';
 
 export const waitHandlers: Readonly<Record<string, Handler>> = { wait, 'cluster|wait-slots': waitSlots };
 
@@ -45,20 +47,26 @@ function waitRefusal(wanted: number, timeoutMs: number): string | undefined {
 function waitFor(call: Call, timeoutMs: number, wanted: number, tally: Tally): void {
   const { engine, session } = call;
   const deferred = deferUntimed(call);
-  const end = () => {
+  const end = (how: BlockedEnd) => {
     stopListening?.();
     clearTimeout(timer);
     clearInterval(poll);
-    deferred.resume((reply) => writeInteger(reply, endTally(tally)));
+    endBlocked(engine, session);
+    deferred.resume((reply) => {
+      const replicas = endTally(tally);
+      if (how === 'error') writeError(reply, UNBLOCKED);
+      else writeInteger(reply, replicas);
+    });
   };
   const look = () => {
     takeTally(tally);
-    if (session.closing || isTallyOver(tally, wanted)) end();
+    if (session.closing || isTallyOver(tally, wanted)) end('timeout');
   };
   const stopListening = engine.cluster?.replication?.onAcknowledged(look);
-  const timer = timeoutMs === 0 ? undefined : setTimeout(end, Math.min(timeoutMs, TIMER_MS_MAX));
+  const timer = timeoutMs === 0 ? undefined : setTimeout(end, Math.min(timeoutMs, TIMER_MS_MAX), 'timeout');
   // Also where nothing is elsewhere: slots may go there.
   const poll = setInterval(look, tally.elsewhere.length > 0 ? WAIT_POLL_MS : WAIT_LOOK_MS);
+  beginBlocked(engine, session, end);
 }
 
 /**

@@ -7,6 +7,7 @@ import { WRITTEN_SLOTS_MAX } from '../config/limits-cluster.ts';
 import { FAILOVERS, type NodeTable } from '../routing/node-table.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import type { Call, Command } from './call.ts';
+import { findKeyPlaces, firstPlace, nextPlace } from './key-places.ts';
 import type { Session } from './session.ts';
 
 export type WrittenSlots = {
@@ -40,12 +41,15 @@ export function noteWritten(session: Session, table: NodeTable, slot: number): v
 
 /** Notes that the client may have changed any key of a command that names some; of one that names none, of any slot. */
 export function noteWrittenKeys(call: Call, command: Command, table: NodeTable): void {
-  const { spans, count, input, session } = call;
-  const last = command.lastKey < 0 ? count + command.lastKey : command.lastKey;
-  for (let index = command.firstKey; index > 0 && index <= last; index += command.keyStep) {
+  const { spans, input, session } = call;
+  if (command.firstKey === 0) {
+    noteWrittenAnywhere(session, table);
+    return;
+  }
+  const places = findKeyPlaces(call, command);
+  for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     noteWritten(session, table, slotOfKey(input, spans[2 * index], spans[2 * index + 1]));
   }
-  if (command.firstKey === 0) noteWrittenAnywhere(session, table);
 }
 
 /** Notes that the client may have changed any slot. */

@@ -88,6 +88,16 @@ export const MEMORY_DIRECTIVES = [
     doc: 'Most keys that are remembered for clients that keep values (CLIENT TRACKING), over all workers. 0: no such bound.',
   },
   {
+    name: 'hll-sparse-max-bytes',
+    type: 'memory',
+    default: '3000',
+    min: 0,
+    max: INT64_MAX,
+    mutable: true,
+    effect: 'live',
+    doc: 'A HyperLogLog that would become longer than this in the sparse form takes the dense one.',
+  },
+  {
     name: 'databases',
     type: 'int',
     default: '16',

@@ -95,14 +95,8 @@ const MEMORY_AND_HOUSEKEEPING = theme('Memory and housekeeping of redis-server.'
 ]);
 
 const ENCODINGS = theme('Encodings of collections in redis-server.', [
-  int('hash-max-listpack-entries', '512', 0, INT64_MAX, { alias: 'hash-max-ziplist-entries' }),
-  memory('hash-max-listpack-value', '64', 0, INT64_MAX, { alias: 'hash-max-ziplist-value' }),
   int('list-max-listpack-size', '-2', INT_MIN, INT_MAX, { alias: 'list-max-ziplist-size' }),
   int('list-compress-depth', '0', 0, INT_MAX),
-  int('set-max-intset-entries', '512', 0, INT64_MAX),
-  int('zset-max-listpack-entries', '128', 0, INT64_MAX, { alias: 'zset-max-ziplist-entries' }),
-  memory('zset-max-listpack-value', '64', 0, INT64_MAX, { alias: 'zset-max-ziplist-value' }),
-  memory('hll-sparse-max-bytes', '3000', 0, INT64_MAX),
   memory('stream-node-max-bytes', '4096', 0, INT64_MAX),
   int('stream-node-max-entries', '100', 0, INT64_MAX),
 ]);

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import type { Directive } from './directive.ts';
 import { parseDirectiveValue } from './directive-values.ts';
 import { CLUSTER_DIRECTIVES } from './directives-cluster.ts';
+import { COLLECTION_DIRECTIVES } from './directives-collections.ts';
 import { DURABILITY_DIRECTIVES } from './directives-durability.ts';
 import { MEMORY_DIRECTIVES } from './directives-memory.ts';
 import { NETWORK_DIRECTIVES } from './directives-network.ts';
@@ -27,6 +28,7 @@ export const TYPED_DIRECTIVES = [
   ...NETWORK_DIRECTIVES,
   ...TLS_DIRECTIVES,
   ...MEMORY_DIRECTIVES,
+  ...COLLECTION_DIRECTIVES,
   ...DURABILITY_DIRECTIVES,
   ...CLUSTER_DIRECTIVES,
   ...SERVER_DIRECTIVES,

@@ -116,6 +116,9 @@ export const TURN_SHARE_MS = 2;
 export const STRETCH_COMMANDS_MAX = 32;
 export const STRETCH_ARGUMENTS_MAX = 8;
 export const STRETCH_BYTES_MAX = 16 * KIB;
+
+/** The longest result of BITOP whose memory is kept for the next one. */
+export const BIT_OPERATION_BYTES_KEPT_MAX = 4 * MIB;
 /** A read of so few bytes holds a few commands: within a stretch, one such read in so many is timed. */
 export const SMALL_READ_BYTES_MAX = 512;
 export const SMALL_READS_PER_TIMED = 8;
@@ -322,6 +325,7 @@ export const LOG_READ_BYTES_MIN = 64 * KIB;
 export const LOG_READ_TOTAL_BYTES = 32 * MIB;
 export const REPAIR_KEYS_COUNTED_MAX = 1_000_000;
 export const INSPECT_VALUE_BYTES_MAX = 64;
+export const INSPECT_ELEMENTS_MAX = 16;
 
 /**
  * Snapshots: entries (or groups of the index) and bytes that one slice copies under the lock, some 50 us; the bytes of a
@@ -367,6 +371,9 @@ export const PACED_BURST_MS = 2;
  */
 export const SNAPSHOT_REPLY_MS_MAX = 6 * 60 * 60 * 1000;
 export const SNAPSHOT_CPU_PERCENT_MAX = 100;
+
+/** A client that waits for a key, and whose turn it is while nothing may change, tries again after so long. */
+export const BLOCKED_RETRY_MS = 50;
 
 /** The longest that a timer of the runtime waits: 24 days. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;

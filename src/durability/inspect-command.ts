@@ -4,6 +4,8 @@
  *
  * Main thread of a process of its own. Reads the file alone and changes nothing.
  */
+import type { Buffer } from 'node:buffer';
+import { areOpsSane } from '../collections/ops.ts';
 import { quoteBytes } from '../config/arguments.ts';
 import { INSPECT_VALUE_BYTES_MAX, LOG_READ_BYTES } from '../config/limits.ts';
 import {
@@ -13,20 +15,28 @@ import {
   imageKeyBytes,
   imageKeyStart,
   imageLsn,
+  imageType,
   imageValueBytes,
+  TYPE_PIECE,
 } from '../shard/image.ts';
-import { CELL_BYTES, WORDS_PER_CELL } from '../shard/layout.ts';
+import { CELL_BYTES, NONE, TYPE_STRING, WORDS_PER_CELL } from '../shard/layout.ts';
 import {
   decodeRecord,
+  EFFECT_CHANGE,
   EFFECT_DELETE,
   EFFECT_EXPIRE,
   EFFECT_FLUSH,
   EFFECT_PUT,
   EFFECT_SPLICE,
   EFFECT_SWAP,
+  RECORD_CREATES,
   RECORD_RAW,
+  RECORD_TYPE_MASK,
+  RECORD_TYPE_SHIFT,
   type RecordView,
 } from '../shard/record.ts';
+import { typeName } from '../shard/type-names.ts';
+import { collectionText, opsText, pieceText } from './collection-text.ts';
 import type { SegmentHeader } from './log-format.ts';
 import {
   behindTrouble,
@@ -59,6 +69,7 @@ const EFFECT_NAMES: Readonly<Record<number, string>> = {
   [EFFECT_SPLICE]: 'SPLICE',
   [EFFECT_FLUSH]: 'FLUSH',
   [EFFECT_SWAP]: 'SWAP',
+  [EFFECT_CHANGE]: 'CHANGE',
 };
 
 /** Where the lines go, and how many records or entries are still to be shown. */
@@ -126,7 +137,7 @@ function inspectBlock(reader: SegmentReader, output: Output): boolean {
     let lsn = chunk.firstLsn;
     for (let at = reader.recordsStart; at < recordsEnd && output.left > 0; lsn += 1) {
       at = decodeRecord(bytes, at, recordsEnd, record);
-      if (at < 0) {
+      if (at < 0 || !hasSaneValue(record, bytes)) {
         output.print(`  record malformed: shard ${chunk.shard}, LSN ${lsn}`);
         return false;
       }
@@ -146,20 +157,39 @@ function segmentLine(header: SegmentHeader): string {
   );
 }
 
-function recordText(view: RecordView, bytes: Uint8Array): string {
+/** The operations of a change are not looked at when a record is decoded. */
+function hasSaneValue(view: RecordView, bytes: Buffer): boolean {
+  return (
+    view.effect !== EFFECT_CHANGE || areOpsSane(changedType(view), bytes, view.valueStart, view.valueEnd)
+  );
+}
+
+function changedType({ flags }: RecordView): number {
+  return (flags >>> RECORD_TYPE_SHIFT) & RECORD_TYPE_MASK;
+}
+
+function recordText(view: RecordView, bytes: Buffer): string {
   const parts = [`db ${view.database}`, EFFECT_NAMES[view.effect]];
-  if (view.keyEnd > view.keyStart || view.effect < EFFECT_FLUSH) {
+  const isOfKey = view.effect < EFFECT_FLUSH || view.effect === EFFECT_CHANGE;
+  if (view.keyEnd > view.keyStart || isOfKey) {
     parts.push(quoteBytes(bytes.subarray(view.keyStart, view.keyEnd)));
   }
   if (view.effect === EFFECT_PUT || view.effect === EFFECT_SPLICE) {
     parts.push(valueText(bytes, view.valueStart, view.valueEnd));
   }
+  if (view.effect === EFFECT_CHANGE) parts.push(changeText(view, bytes));
   if (view.effect === EFFECT_SPLICE) parts.push(`at ${view.extra} of ${view.length}`);
   if (view.effect === EFFECT_SWAP) parts.push(`with db ${view.extra}`);
   if ((view.flags & RECORD_RAW) !== 0) parts.push('raw');
   if (view.expiresAtMs > 0) parts.push(`expires ${timeText(view.expiresAtMs)}`);
   else if (view.effect === EFFECT_EXPIRE) parts.push('never expires');
   return parts.join(' ');
+}
+
+function changeText(view: RecordView, bytes: Buffer): string {
+  const type = changedType(view);
+  const what = (view.flags & RECORD_CREATES) === 0 ? typeName(type) : `new ${typeName(type)}`;
+  return `${what}: ${opsText(type, bytes, view.valueStart, view.valueEnd)}`;
 }
 
 /** A value, cut when it is long. */
@@ -193,6 +223,7 @@ function inspectSections(reader: SnapshotReader, output: Output): number {
     `snapshot, version ${header.version}: shard ${header.shard} of ${header.shards}, set ${header.set}, epoch ${header.epoch}, ` +
       `LSN ${header.startLsn} to ${footer.endLsn}, made ${timeText(header.createdMs)}`,
   );
+  let largeType = NONE;
   for (;;) {
     const at = reader.position;
     const found = nextSection(reader);
@@ -205,7 +236,7 @@ function inspectSections(reader: SnapshotReader, output: Output): number {
     output.print(
       `${at}: section ${section}, db ${database}, ${records} entries, ${payloadBytes} bytes, as of LSN ${asOfLsn}`,
     );
-    inspectEntries(reader, output);
+    largeType = inspectEntries(reader, output, largeType);
   }
   const what = `${footer.sections} sections, ${footer.entries} entries, ${footer.bytes} bytes`;
   output.print(
@@ -214,18 +245,34 @@ function inspectSections(reader: SnapshotReader, output: Output): number {
   return EXIT_READ;
 }
 
-function inspectEntries({ words, bytes, start, end }: SnapshotReader, output: Output): void {
+/** `type` is that of the large collection which the section goes on with; returns the same for the next section. */
+function inspectEntries(
+  { words, bytes, start, end }: SnapshotReader,
+  output: Output,
+  largeType: number,
+): number {
   const wordsEnd = end / WORD_BYTES;
+  let type = largeType;
   for (let at = start / WORD_BYTES; at < wordsEnd && output.left > 0; ) {
-    const keyStart = imageKeyStart(words, at);
-    const valueStart = keyStart + imageKeyBytes(words, at);
-    const expiresAtMs = imageExpiresAt(words, at);
     output.left -= 1;
-    output.print(
-      `  LSN ${imageLsn(words, at)} db ${imageDatabase(words, at)} ${quoteBytes(bytes.subarray(keyStart, valueStart))} ` +
-        valueText(bytes, valueStart, valueStart + imageValueBytes(words, at)) +
-        (expiresAtMs > 0 ? ` expires ${timeText(expiresAtMs)}` : ''),
-    );
+    if (imageType(words, at) !== TYPE_PIECE) type = imageType(words, at);
+    output.print(`  ${imageText(words, bytes, at, type)}`);
     at += imageCells(words, at, wordsEnd) * WORDS_PER_CELL;
   }
+  return type;
+}
+
+function imageText(words: Int32Array, bytes: Buffer, at: number, type: number): string {
+  const keyStart = imageKeyStart(words, at);
+  const valueStart = keyStart + imageKeyBytes(words, at);
+  const valueEnd = valueStart + imageValueBytes(words, at);
+  const where = `LSN ${imageLsn(words, at)} db ${imageDatabase(words, at)}`;
+  if (imageType(words, at) === TYPE_PIECE) return `${where} ${pieceText(type, bytes, valueStart, valueEnd)}`;
+  const expiresAtMs = imageExpiresAt(words, at);
+  const value =
+    type === TYPE_STRING
+      ? valueText(bytes, valueStart, valueEnd)
+      : collectionText(type, bytes, valueStart, valueEnd);
+  const expires = expiresAtMs > 0 ? ` expires ${timeText(expiresAtMs)}` : '';
+  return `${where} ${quoteBytes(bytes.subarray(keyStart, valueStart))} ${value}${expires}`;
 }

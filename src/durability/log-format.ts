@@ -25,7 +25,9 @@ export const LOG_ALIGN_BYTES = 8;
  * The CRC covers everything behind it, up to the end of the page.
  */
 export const SEGMENT_HEADER_BYTES = 4096;
-export const LOG_VERSION = 1;
+/** What is written: 2 since there are collections, whose changes version 1 did not know. */
+export const LOG_VERSION = 2;
+export const LOG_VERSION_OLDEST = 1;
 const SEGMENT_MAGIC = 'DCWAL\0\0\u0001';
 const SEGMENT_CRC_AT = 8;
 const SEGMENT_VERSION_AT = 12;

@@ -4,7 +4,7 @@
  * Owns no state; any thread. Reads the header of each segment.
  */
 import { segmentPath } from './file-names.ts';
-import { LOG_VERSION, type SegmentHeader } from './log-format.ts';
+import { LOG_VERSION, LOG_VERSION_OLDEST, type SegmentHeader } from './log-format.ts';
 import { readSegmentHeader } from './log-reader.ts';
 import type { Manifest, ManifestSegment, ManifestStream, SnapshotSet } from './manifest.ts';
 import type { Storage } from './storage-types.ts';
@@ -101,7 +101,7 @@ function mismatch(
 ): string | undefined {
   const isCurrent = listed.epoch === epoch;
   const pairs: [name: string, found: number, due: number][] = [
-    ['format version', header.version, LOG_VERSION],
+    ['format version', header.version, isReadable(header.version) ? header.version : LOG_VERSION],
     ['stream', header.stream, stream],
     ['sequence number', header.sequence, listed.sequence],
     ['epoch', header.epoch, listed.epoch],
@@ -111,6 +111,10 @@ function mismatch(
   ];
   const wrong = pairs.find(([, found, due]) => found !== due);
   return wrong === undefined ? undefined : `the header's ${wrong[0]} is ${wrong[1]}, not ${wrong[2]}`;
+}
+
+function isReadable(version: number): boolean {
+  return version >= LOG_VERSION_OLDEST && version <= LOG_VERSION;
 }
 
 function fileBytes(storage: Storage, path: string): number {

@@ -15,7 +15,9 @@ import { crc32 } from '../base/checksum.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
 
 export const SNAPSHOT_PAGE_BYTES = 4096;
-export const SNAPSHOT_VERSION = 1;
+/** What is written: 2 since there are collections. Files of version 1 have strings only, and are read as well. */
+export const SNAPSHOT_VERSION = 2;
+const SNAPSHOT_VERSION_OLDEST = 1;
 
 /**
  * The first page; what is not drawn is zero:
@@ -70,7 +72,8 @@ export type SnapshotHeader = {
  *  │      │ u32  │ u32           │ u32         │ u32     │ u32      │ u32     │ u32   │LSN u64│ u64   │ u64   │ 0       │
  *  └──────┴──────┴───────────────┴─────────────┴─────────┴──────────┴─────────┴───────┴───────┴───────┴───────┴─────────┘
  *
- * The first CRC covers the header behind it; the payload's covers the entries and the zeros. Sections are numbered from 0.
+ * The first CRC covers the header behind it; the payload's covers the entries and the zeros. Sections are numbered from 0. RECORDS
+ * are entries and pieces (collections/piece.ts).
  */
 export const SECTION_HEADER_BYTES = 64;
 /** 'DCSE', read as a little-endian number. */
@@ -122,6 +125,7 @@ export type SnapshotFooter = {
   readonly sections: number;
   /** The checksum over the sections' header checksums; see `chainSection`. */
   readonly chain: number;
+  /** Without the pieces. */
   readonly entries: number;
   /** Of the whole file, this page included. */
   readonly bytes: number;
@@ -163,8 +167,8 @@ export function decodeSnapshotHeader(page: Buffer): SnapshotHeader | string {
   if (spanText(page, 0, PAGE_CRC_AT) !== HEADER_MAGIC) return 'it does not begin as a snapshot does';
   if (page.readUInt32LE(PAGE_CRC_AT) !== pageChecksum(page)) return 'the checksum of its first page is wrong';
   const version = page.readUInt32LE(VERSION_AT);
-  if (version !== SNAPSHOT_VERSION)
-    return `it has format version ${version}, this server reads version ${SNAPSHOT_VERSION}`;
+  if (version < SNAPSHOT_VERSION_OLDEST || version > SNAPSHOT_VERSION)
+    return `it has format version ${version}, this server reads versions up to ${SNAPSHOT_VERSION}`;
   return {
     version,
     shard: page.readUInt32LE(SHARD_AT),

@@ -34,6 +34,8 @@ export type LoadSnapshotRequest = {
   readonly path: string;
   readonly buffers: readonly ShardBuffers[];
   readonly slotTable: SharedArrayBuffer;
+  /** Whether a log will be replayed over it. */
+  readonly hasLog: boolean;
   readonly threadId: number;
   readonly progress: SharedArrayBuffer;
 };
@@ -78,6 +80,7 @@ export function loadSnapshotJob(request: LoadSnapshotRequest, clock: Clock): Loa
     shards: request.buffers.map((buffers, index) => openShard(buffers, index, request.threadId, clock)),
     slotShard: new Uint16Array(request.slotTable),
     nowMs: clock.wallMs(),
+    hasLog: request.hasLog,
     progress: (entries, bytes) => {
       writeProgress(numbers, entries, bytes);
       return numbers[JOB_CALLED_OFF] === 0;

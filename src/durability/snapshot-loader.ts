@@ -5,14 +5,17 @@
  * slots as today, all its entries go to that shard, by runs, and nobody else may touch the shard meanwhile. Otherwise each
  * key's slot says where it goes; then several files may be loaded at once, and `orderShard` ends the work.
  *
+ * Large collections come behind all else, by pieces, each into the shard of the image before it.
+ *
  * The lock of a shard is taken once for each section of 1 MiB (a few milliseconds), and once for making the index of up to
  * LOAD_STAGED_ENTRIES_MAX entries (some 100 ms).
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from '../base/checksum.ts';
+import { isTreeValue } from '../collections/large-image.ts';
 import { slotOfKey } from '../routing/slot.ts';
-import { imageKeyBytes, imageKeyStart } from '../shard/image.ts';
-import { DATABASES, WORDS_PER_CELL } from '../shard/layout.ts';
+import { imageKeyBytes, imageKeyStart, imageType, TYPE_PIECE } from '../shard/image.ts';
+import { DATABASES, TYPE_STRING, WORDS_PER_CELL } from '../shard/layout.ts';
 import {
   canStage,
   createStaging,
@@ -25,6 +28,7 @@ import {
   type Staging,
   stageImages,
 } from '../shard/load.ts';
+import { beginLarge, continueLarge, createLargeLoad, type LargeLoad } from '../shard/load-large.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
 import { orderByClock } from '../shard/recency-order.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -45,6 +49,8 @@ export type LoadOptions = {
   readonly shards: readonly Shard[];
   readonly slotShard: Uint16Array;
   readonly nowMs: number;
+  /** Whether a log follows that tells of all that happened since the snapshot was begun. */
+  readonly hasLog: boolean;
   /** Called without any lock after each section, with the sums so far; false calls the load off. */
   readonly progress: (entries: number, bytes: number) => boolean;
 };
@@ -67,6 +73,9 @@ type Load = {
   readonly options: LoadOptions;
   /** Of the one shard that all goes to, while that goes by runs. */
   staging: Staging | undefined;
+  /** By shard: the large collection that its next pieces are of; and the shard of the one that the file goes on with. */
+  readonly larges: readonly LargeLoad[];
+  largeShard: number;
   evicted: number;
 };
 
@@ -111,7 +120,8 @@ function loadOpen(reader: SnapshotReader, options: LoadOptions): LoadOutcome {
   if (isSame && own === undefined)
     return damageAt(reader.path, `it is of a shard ${header.shard}, which there is not`, 0);
   const staging = own === undefined ? undefined : createStaging(own, footer.databaseEntries, options.nowMs);
-  const load: Load = { reader, options, staging, evicted: 0 };
+  const larges = shards.map(createLargeLoad);
+  const load: Load = { reader, options, staging, larges, largeShard: 0, evicted: 0 };
   for (const shard of own === undefined ? shards : [own]) locked(shard, () => raiseLsn(shard, footer.endLsn));
   const trouble = loadSections(load, own);
   const unplaced = own === undefined ? undefined : finishOwn(load, own);
@@ -153,26 +163,31 @@ function loadImages(load: Load, own: Shard, images: Images): SnapshotDamage | un
   return locked(own, () => {
     if (staging !== undefined && load.staging === staging) {
       if (!canStage(staging, images) && !indexStaged(staging)) return noRoom(load);
-      if (stageImages(staging, images)) return undefined;
+      if (!load.reader.hasLarge && stageImages(staging, images)) return undefined;
       if (!indexStaged(staging)) return noRoom(load);
       orderByClock(own, options.nowMs);
       load.staging = undefined;
     }
-    for (let at = images.start; at < images.end; at += imageBytes(images, at)) {
+    for (let at = images.start; at < images.end; ) {
+      const next = at + imageBytes(images, at);
       if (!placeOne(load, own, images, at)) return noRoom(load);
+      at = next;
     }
     return undefined;
   });
 }
 
-/** Each image to the shard of its key: shard by shard, so that each lock is taken once. */
+/** Each image to the shard of its key, a piece to that of the collection: shard by shard, so that each lock is taken once. */
 function spreadImages(load: Load, images: Images): SnapshotDamage | undefined {
   const { shards, slotShard } = load.options;
   const places: number[][] = shards.map(() => []);
   for (let at = images.start; at < images.end; at += imageBytes(images, at)) {
-    const keyStart = imageKeyStart(images.words, at / WORD_BYTES);
-    const keyEnd = keyStart + imageKeyBytes(images.words, at / WORD_BYTES);
-    places[slotShard[slotOfKey(images.bytes, keyStart, keyEnd)]].push(at);
+    if (imageType(images.words, at / WORD_BYTES) !== TYPE_PIECE) {
+      const keyStart = imageKeyStart(images.words, at / WORD_BYTES);
+      const keyEnd = keyStart + imageKeyBytes(images.words, at / WORD_BYTES);
+      load.largeShard = slotShard[slotOfKey(images.bytes, keyStart, keyEnd)];
+    }
+    places[load.largeShard].push(at);
   }
   for (const [index, own] of places.entries()) {
     if (own.length === 0) continue;
@@ -183,7 +198,16 @@ function spreadImages(load: Load, images: Images): SnapshotDamage | undefined {
 }
 
 function placeOne(load: Load, shard: Shard, images: Images, at: number): boolean {
-  const result = putImage(shard, images, at / WORD_BYTES, load.options.nowMs);
+  const { nowMs, hasLog } = load.options;
+  const large = load.larges[shard.index];
+  const word = at / WORD_BYTES;
+  const type = imageType(images.words, word);
+  if (type === TYPE_PIECE) return continueLarge(large, images, word, !hasLog, nowMs);
+  const valueStart = imageKeyStart(images.words, word) + imageKeyBytes(images.words, word);
+  const isLarge = type !== TYPE_STRING && isTreeValue(images.bytes, valueStart);
+  const result = isLarge
+    ? beginLarge(large, shard, images, word, nowMs)
+    : putImage(shard, images, word, nowMs);
   if (result === IMAGE_EVICTED) load.evicted += 1;
   return result !== IMAGE_NO_ROOM;
 }

@@ -4,9 +4,21 @@
  * Any thread but a worker's. Memory is bounded by the largest section: 1 MiB, or one entry that is larger than that.
  */
 import { Buffer } from 'node:buffer';
+import { isTreeValue } from '../collections/large-image.ts';
+import { isSanePiece, PIECE_MORE } from '../collections/piece.ts';
+import { isSaneCollection } from '../collections/sane.ts';
 import { DATABASES_MAX, SNAPSHOT_SECTION_BYTES } from '../config/limits.ts';
-import { imageCells, imageDatabase, imageLsn } from '../shard/image.ts';
-import { WORDS_PER_CELL } from '../shard/layout.ts';
+import {
+  imageCells,
+  imageDatabase,
+  imageKeyBytes,
+  imageKeyStart,
+  imageLsn,
+  imageType,
+  imageValueBytes,
+  TYPE_PIECE,
+} from '../shard/image.ts';
+import { NONE, TYPE_STRING, WORDS_PER_CELL } from '../shard/layout.ts';
 import {
   chainSection,
   decodeSectionHeader,
@@ -29,7 +41,7 @@ export type VerifyOutcome =
   | { readonly ok: true; readonly entries: number; readonly bytes: number; readonly header: SnapshotHeader }
   | SnapshotDamage;
 
-/** An open snapshot and its section at hand, whose images lie in `words` (and `bytes`) from `start` to `end`, in bytes. */
+/** An open snapshot and its section at hand, whose images, pieces included, lie in `words` (and `bytes`) from `start` to `end`, in bytes. */
 export type SnapshotReader = {
   readonly storage: Storage;
   readonly path: string;
@@ -46,6 +58,9 @@ export type SnapshotReader = {
   sections: number;
   chain: number;
   entries: number;
+  /** Whether the section at hand has large collections, or pieces of one; and the type of the one that is to go on, NONE for none. */
+  hasLarge: boolean;
+  largeType: number;
 };
 
 const WORD_BYTES = 4;
@@ -134,6 +149,8 @@ function readEnds(storage: Storage, path: string, fd: number): SnapshotReader | 
     sections: 0,
     chain: 0,
     entries: 0,
+    hasLarge: false,
+    largeType: NONE,
   };
 }
 
@@ -162,7 +179,6 @@ function readSection(reader: SnapshotReader): true | SnapshotDamage {
   if (bad !== undefined) return bad;
   reader.chain = chainSection(reader.chain, reader.bytes);
   reader.sections += 1;
-  reader.entries += section.records;
   reader.position += whole;
   return true;
 }
@@ -184,10 +200,14 @@ function checkImages(reader: SnapshotReader): SnapshotDamage | undefined {
   const end = reader.end / WORD_BYTES;
   let at = reader.start / WORD_BYTES;
   let records = 0;
+  reader.hasLarge = false;
   for (; at < end; records += 1) {
     const cells = imageCells(words, at, end);
     const isSane =
-      cells > 0 && imageDatabase(words, at) === section.database && imageLsn(words, at) <= section.asOfLsn;
+      cells > 0 &&
+      imageDatabase(words, at) === section.database &&
+      imageLsn(words, at) <= section.asOfLsn &&
+      isSaneValue(reader, at);
     if (!isSane) return damageAt(path, 'there is no entry where one should be', position + at * WORD_BYTES);
     at += cells * WORDS_PER_CELL;
   }
@@ -196,10 +216,34 @@ function checkImages(reader: SnapshotReader): SnapshotDamage | undefined {
   return undefined;
 }
 
+/** Whether the value is one of its type, and a piece one of what came before. Counts the entries. */
+function isSaneValue(reader: SnapshotReader, at: number): boolean {
+  const { words, bytes } = reader;
+  const type = imageType(words, at);
+  const start = imageKeyStart(words, at) + imageKeyBytes(words, at);
+  const end = start + imageValueBytes(words, at);
+  if (type === TYPE_PIECE) {
+    const isSane = reader.largeType !== NONE && isSanePiece(reader.largeType, bytes, start, end);
+    reader.hasLarge = true;
+    if (isSane && bytes[start] !== PIECE_MORE) reader.largeType = NONE;
+    return isSane;
+  }
+  reader.entries += 1;
+  if (reader.largeType !== NONE) return false;
+  if (type === TYPE_STRING) return true;
+  if (!isSaneCollection(type, bytes, start, end)) return false;
+  if (isTreeValue(bytes, start)) {
+    reader.hasLarge = true;
+    reader.largeType = type;
+  }
+  return true;
+}
+
 function checkEnd(reader: SnapshotReader): false | SnapshotDamage {
   const { footer, path, position } = reader;
   if (reader.sections !== footer.sections || reader.chain !== footer.chain)
     return damageAt(path, 'its sections are not those that its last page names', position);
+  if (reader.largeType !== NONE) return damageAt(path, 'it ends within a collection', position);
   if (reader.entries !== footer.entries)
     return damageAt(path, `it has ${reader.entries} entries, ${footer.entries} were written`, position);
   return false;

@@ -7,12 +7,11 @@
 import { Buffer } from 'node:buffer';
 import { dirname } from 'node:path';
 import { DATABASES_MAX, SNAPSHOT_SECTION_BYTES, SNAPSHOT_STARTS_MAX } from '../config/limits.ts';
+import { clearImageMemory, createImageMemory, type ImageMemory } from '../shard/image-memory.ts';
 import { DATABASES, POLICY } from '../shard/layout.ts';
 import { isLfu } from '../shard/policy.ts';
 import type { Shard } from '../shard/shard.ts';
 import {
-  createImageMemory,
-  type ImageMemory,
   type ShardWalk,
   startWalk,
   WALK_END,
@@ -74,8 +73,8 @@ type Writing = {
   readonly watch: SnapshotWatch;
   readonly memory: ImageMemory;
   readonly databaseEntries: number[];
-  /** Records of the walk that stand in sections already. */
-  written: number;
+  /** In the sections so far. */
+  entries: number;
   sections: number;
   chain: number;
   position: number;
@@ -159,7 +158,7 @@ function createWriting(
     createdMs,
     ring,
   };
-  memory.used = memory.start;
+  clearImageMemory(memory);
   return {
     storage,
     fd,
@@ -168,7 +167,7 @@ function createWriting(
     watch,
     memory,
     databaseEntries: Array.from({ length: DATABASES_MAX }, () => 0),
-    written: 0,
+    entries: 0,
     sections: 0,
     chain: 0,
     position: 0,
@@ -192,7 +191,8 @@ function writeOnce(writing: Writing): SnapshotOutcome | typeof WALK_VOID {
     }
     if (!watch.pause()) return { ok: false, text: CALLED_OFF };
   }
-  const { startLsn, asOfLsn: endLsn, records: entries } = walk;
+  const { startLsn, asOfLsn: endLsn } = walk;
+  const { entries } = writing;
   const bytes = writing.position + SNAPSHOT_PAGE_BYTES;
   const { epoch, set } = writing.header;
   const { sections, chain, databaseEntries } = writing;
@@ -236,10 +236,9 @@ function writeLarge(writing: Writing): boolean {
 function writeSection(writing: Writing, memory: ImageMemory, database: number): void {
   const { storage, fd, header, walk, watch } = writing;
   const payloadBytes = memory.used - memory.start;
-  const records = walk.records - writing.written;
   sealSection(memory.bytes, header, {
     payloadBytes,
-    records,
+    records: memory.records,
     database,
     section: writing.sections,
     asOfLsn: walk.asOfLsn,
@@ -247,12 +246,12 @@ function writeSection(writing: Writing, memory: ImageMemory, database: number): 
   const bytes = sectionBytes(payloadBytes);
   storage.write(fd, memory.bytes, 0, bytes, writing.position);
   writing.chain = chainSection(writing.chain, memory.bytes);
-  writing.databaseEntries[database] += records;
-  writing.written = walk.records;
+  writing.databaseEntries[database] += memory.entries;
+  writing.entries += memory.entries;
   writing.sections += 1;
   writing.position += bytes;
-  memory.used = memory.start;
-  watch.progress(walk.records, writing.position);
+  clearImageMemory(memory);
+  watch.progress(writing.entries, writing.position);
 }
 
 function removeQuietly(storage: Storage, path: string): void {

@@ -271,7 +271,7 @@ export const COUNTER_METRICS = [
     name: 'distcache_clients_blocked',
     type: 'gauge',
     unit: '',
-    help: 'Clients whose commands wait for the end of CLIENT PAUSE.',
+    help: 'Clients whose commands wait: for a key, for replicas, for a slot, or for the end of CLIENT PAUSE.',
   },
   {
     index: CLIENTS_BYTES,

@@ -35,6 +35,8 @@ export type ShardReading = {
   expiring: number;
   /** Keys of flushed databases that are still to be freed. */
   doomed: number;
+  /** Large collections that are gone and still to be freed. */
+  doomedTrees: number;
   /** Bytes that count against the limit, of `limitBytes`; `indexBytes` of them are the index. */
   usedBytes: number;
   limitBytes: number;
@@ -67,9 +69,13 @@ export type ShardReading = {
   evictedIdleSecondsLast: number;
   /** By database number. */
   databases: readonly DatabaseReading[];
+  /** Every type, in the same order in all shards. */
+  types: readonly TypeReading[];
 };
 
 type DatabaseReading = { keys: number; expiring: number };
+
+type TypeReading = { name: string; keys: number };
 
 type ServerReading = { version: string; runId: string; startedAtMs: number; workers: number };
 
@@ -102,7 +108,7 @@ type WorkerReading = { index: number; turnNs: HistogramReading; loopDelayNs: His
 /** All shards together; the lags are those of the latest shard. */
 type KeyspaceReading = Omit<
   ShardReading,
-  'index' | 'lockHoldNs' | 'evictedIdleSeconds' | 'evictedIdleSecondsLast' | 'databases'
+  'index' | 'lockHoldNs' | 'evictedIdleSeconds' | 'evictedIdleSecondsLast' | 'databases' | 'types'
 >;
 
 export type Reading = {
@@ -123,6 +129,7 @@ export type Reading = {
   errors: ErrorReading[];
   keyspace: KeyspaceReading;
   databases: DatabaseReading[];
+  types: TypeReading[];
   shards: readonly ShardReading[];
   persistence: PersistenceReading;
   /** By stream. */
@@ -166,6 +173,7 @@ export function takeReading(sources: ReadingSources): Reading {
     errors: readErrors(counters),
     keyspace: sumShards(shards),
     databases: ownDatabases(sumDatabases(shards), sources.cluster),
+    types: sumTypes(shards),
     shards,
     persistence: sources.persistence,
     log: sources.log,
@@ -206,6 +214,7 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
     keys: sum((shard) => shard.keys),
     expiring: sum((shard) => shard.expiring),
     doomed: sum((shard) => shard.doomed),
+    doomedTrees: sum((shard) => shard.doomedTrees),
     usedBytes: sum((shard) => shard.usedBytes),
     limitBytes: sum((shard) => shard.limitBytes),
     indexBytes: sum((shard) => shard.indexBytes),
@@ -251,6 +260,16 @@ function sumDatabases(shards: readonly ShardReading[]): DatabaseReading[] {
     databases.forEach(({ keys, expiring }, number) => {
       const sum = sums[number] ?? { keys: 0, expiring: 0 };
       sums[number] = { keys: sum.keys + keys, expiring: sum.expiring + expiring };
+    });
+  }
+  return sums;
+}
+
+function sumTypes(shards: readonly ShardReading[]): TypeReading[] {
+  const sums: TypeReading[] = [];
+  for (const { types } of shards) {
+    types.forEach(({ name, keys }, at) => {
+      sums[at] = { name, keys: (sums[at]?.keys ?? 0) + keys };
     });
   }
   return sums;

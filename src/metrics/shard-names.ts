@@ -34,6 +34,14 @@ export const SHARD_METRICS = [
     help: 'Keys of flushed databases that are still to be freed.',
   },
   {
+    field: 'doomedTrees',
+    name: 'distcache_shard_doomed_collections',
+    type: 'gauge',
+    unit: '',
+    scale: 1,
+    help: 'Large collections that are gone and still to be freed.',
+  },
+  {
     field: 'usedBytes',
     name: 'distcache_shard_used_bytes',
     type: 'gauge',
@@ -207,6 +215,13 @@ export const DATABASE_METRICS = [
     help: 'Keys in the database that have a deadline; empty databases are left out.',
   },
 ] as const satisfies readonly (Metric & { field: string })[];
+
+export const TYPE_METRIC: Metric = {
+  name: 'distcache_keys_by_type',
+  type: 'gauge',
+  unit: '',
+  help: 'Keys of the type, all shards and databases.',
+};
 
 export const PROCESS_METRICS = [
   {

@@ -13,6 +13,7 @@ import {
   CELL_BYTES,
   COMPACTED_ENTRIES,
   DATABASES,
+  DOOMED_TREES_COUNT,
   EVICTED_IDLE_BUCKET_COUNT,
   EVICTED_IDLE_BUCKETS,
   EVICTED_IDLE_SECONDS_LAST,
@@ -37,6 +38,8 @@ import {
   REPAIRS,
 } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
+import { keysOfType } from '../shard/type-counts.ts';
+import { TYPE_NAMES } from '../shard/type-names.ts';
 import type { HistogramReading } from './histogram.ts';
 import { fragmentationOf, type ShardReading } from './reading.ts';
 
@@ -81,6 +84,7 @@ export function readShard(shard: Shard): ShardReading {
     keys: control[KEYS_LIVE],
     expiring: control[EXPIRING_LIVE],
     doomed: control[KEYS_DOOMED],
+    doomedTrees: control[DOOMED_TREES_COUNT],
     usedBytes: used,
     limitBytes: numbers[LIMIT_BYTES],
     indexBytes: (usedCells(groups) + ghostCells(shard)) * CELL_BYTES,
@@ -104,6 +108,7 @@ export function readShard(shard: Shard): ShardReading {
       keys: keyCount(shard, database),
       expiring: expiringCount(shard, database),
     })),
+    types: TYPE_NAMES.map(({ type, name }) => ({ name, keys: keysOfType(shard, type) })),
   };
 }
 

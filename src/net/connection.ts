@@ -58,10 +58,10 @@ export function receive(connection: Connection, length: number, bytes: Buffer): 
   if (connection.suspensions === 0) runPending(connection);
 }
 
-/** The client has closed its side. What it sent is answered first. */
+/** The client has closed its side. What it sent is answered first, but for what waits for something to happen. */
 export function receiveEnd(connection: Connection): void {
   connection.inputEnded = true;
-  if (connection.suspensions > 0) return;
+  if (connection.suspensions > 0 && connection.session.blocked === undefined) return;
   connection.session.closing = true;
   noteOutput(connection, connection.serving.reply.length, connection.serving.reply.length);
 }
@@ -138,10 +138,17 @@ function runRequests(connection: Connection, bytes: Buffer, start: number, end: 
   connection.isRunning = false;
   if (connection.suspensions === 0) connection.readBytes = 0;
   if (changes.writes !== writesBefore) connection.hasWritten = true;
-  noteOutput(connection, outputStart, reply.length);
+  noteReplies(connection, outputStart);
   if (session.closing) return end;
   if ((isShareUsed || at >= shareEnd) && at < end && connection.suspensions === 0) yieldTurn(connection);
   return at;
+}
+
+/** The replies from `outputStart` on are the connection's. Who waits for something to happen and sends no more has hung up. */
+function noteReplies(connection: Connection, outputStart: number): void {
+  const { serving, session, inputEnded } = connection;
+  if (inputEnded && session.blocked !== undefined) session.closing = true;
+  noteOutput(connection, outputStart, serving.reply.length);
 }
 
 /** A connection has one stretch of the writer: if others have written behind it in this turn, all of it goes out first. */

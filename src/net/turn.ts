@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { assert } from '../base/assert.ts';
 import { bindSession, isOpenToAll } from '../commands/acl-access.ts';
+import { endMovedWaits } from '../commands/blocking.ts';
 import type { Engine } from '../commands/engine.ts';
 import '../commands/families.ts';
 import { endWatch, startWatch } from '../commands/latency-monitor.ts';
@@ -277,6 +278,7 @@ function forget(connection: Connection): void {
   const { serving, session } = connection;
   connection.isDestroyed = true;
   forgetPostponed(connection);
+  session.blocked?.end('gone');
   connection.pending = undefined;
   connection.lineUp = undefined;
   sayFarewell(connection);
@@ -365,6 +367,7 @@ function checkConnections(serving: Serving): void {
   }
   checkClientMemory(serving);
   checkShardChannels(serving);
+  endMovedWaits(serving.engine);
 }
 
 /** In a cluster: who listens to a channel whose slot has moved is to listen at its new owner. */

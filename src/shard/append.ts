@@ -28,6 +28,7 @@ import {
   WORDS_PER_CELL,
 } from './layout.ts';
 import {
+  EFFECT_CHANGE,
   EFFECT_DELETE,
   EFFECT_EXPIRE,
   EFFECT_FLUSH,
@@ -41,6 +42,7 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_KEY_BYTES,
   RECORD_NUMBER_BYTES,
+  RECORD_TYPE_SHIFT,
   RECORD_VALUE_BYTES,
   RECORD_WHAT,
   recordBytes,
@@ -117,6 +119,39 @@ export function appendSplice(
   writeNumber(shard, at + RECORD_HEADER_BYTES, length);
   copyFromEntry(shard, ref, keyBytes, at + keyFrom);
   copyValue(shard, ref, source, start, end, at + keyFrom + keyBytes, at + bytes);
+  publishRecord(shard, at + bytes);
+  return lsn;
+}
+
+/**
+ * A collection of this type was changed by the operations `ops[start, end)`. `flags` has RECORD_CREATES if it was made for them, with
+ * `expiresAtMs` then its deadline (0: none). O(operations).
+ */
+export function appendChange(
+  shard: Shard,
+  database: number,
+  ref: number,
+  type: number,
+  flags: number,
+  expiresAtMs: number,
+  ops: Buffer,
+  start: number,
+  end: number,
+): number {
+  const lsn = nextLsn(shard);
+  if ((shard.keyEvents.watches & WATCHES_CHANGES) !== 0) noteEntry(shard, EVENT_CHANGED, database, ref);
+  if (shard.control[JOURNALING] !== JOURNAL_ON) return lsn;
+  const keyBytes = keyLength(shard.entries, ref);
+  const keyFrom = expiresAtMs === 0 ? RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + RECORD_NUMBER_BYTES;
+  const bytes = recordBytes(keyFrom + keyBytes + end - start);
+  const at = reserveRecord(shard, bytes);
+  if (at === NO_ROOM) return lsn;
+  const allFlags = flags | (type << RECORD_TYPE_SHIFT) | (expiresAtMs === 0 ? 0 : RECORD_EXPIRES);
+  const what = EFFECT_CHANGE | (database << RECORD_DATABASE_SHIFT) | (allFlags << RECORD_FLAGS_SHIFT);
+  writeHeader(shard, at, what, keyBytes, end - start, 0);
+  if (expiresAtMs !== 0) writeNumber(shard, at + RECORD_HEADER_BYTES, expiresAtMs);
+  copyFromEntry(shard, ref, keyBytes, at + keyFrom);
+  copyValue(shard, ref, ops, start, end, at + keyFrom + keyBytes, at + bytes);
   publishRecord(shard, at + bytes);
   return lsn;
 }

@@ -7,7 +7,8 @@
 import { Buffer } from 'node:buffer';
 import type { Clock } from '../base/clock.ts';
 import { BIG_KEY_BYTES_TOLD, BIG_KEYS_MAX } from '../config/limits.ts';
-import { entryBytes, expiresAt, footprintBytes, keyLength, keyOffset, typeOf } from './entry.ts';
+import { entryBytes, expiresAt, keyLength, keyOffset, typeOf } from './entry.ts';
+import { memoryOfEntry } from './footprint.ts';
 import { SHAPE_TYPE_MASK } from './layout.ts';
 import { openShard, type Shard, type ShardBuffers } from './shard.ts';
 import { visitEntries } from './visit.ts';
@@ -111,7 +112,7 @@ function createGathering(): Gathering {
 function gatherKey(gathering: Gathering, shard: Shard, ref: number, database: number): void {
   const { typeKeys, typeBytes, sizeKeys, sizeBytes, heap, bytesAt } = gathering;
   const { entries } = shard;
-  const bytes = footprintBytes(entries, ref);
+  const bytes = memoryOfEntry(shard, ref);
   const type = typeOf(entries, ref);
   const bits = Math.ceil(Math.log2(bytes));
   gathering.keys += 1;
@@ -123,19 +124,26 @@ function gatherKey(gathering: Gathering, shard: Shard, ref: number, database: nu
   if (gathering.count < BIG_KEYS_MAX) {
     const place = gathering.count;
     gathering.count += 1;
-    writePlace(gathering, place, shard, ref, database);
+    writePlace(gathering, place, shard, ref, database, bytes);
     rise(gathering, place, place);
   } else if (bytes > bytesAt[heap[0]]) {
-    writePlace(gathering, heap[0], shard, ref, database);
+    writePlace(gathering, heap[0], shard, ref, database, bytes);
     sink(gathering);
   }
 }
 
-function writePlace(gathering: Gathering, place: number, shard: Shard, ref: number, database: number): void {
+function writePlace(
+  gathering: Gathering,
+  place: number,
+  shard: Shard,
+  ref: number,
+  database: number,
+  bytes: number,
+): void {
   const { entries } = shard;
   const length = keyLength(entries, ref);
   const start = keyOffset(entries, ref);
-  gathering.bytesAt[place] = footprintBytes(entries, ref);
+  gathering.bytesAt[place] = bytes;
   gathering.database[place] = database;
   gathering.type[place] = typeOf(entries, ref);
   gathering.keyBytes[place] = length;

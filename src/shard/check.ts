@@ -4,12 +4,30 @@
  * Runs on any thread, under the shard's lock; reads only. O(entries). Every test of the shard ends with it, and the
  * supervisor runs it on a shard whose lock was held by a thread that died.
  */
+import { TREE_VALUE_BYTES } from '../collections/form.ts';
+import { headOf, isPage, parentOf } from '../collections/page.ts';
+import { takePages } from '../collections/page-walk.ts';
+import { isSaneCollection } from '../collections/sane.ts';
+import { checkCollection } from '../collections/sequence-check.ts';
 import { blockCells, checkArena, firstBlock, isFreeBlock, lastBlock, nextBlock, usedCells } from './arena.ts';
-import { expiresAt, isSmall, isWide, keyLength, lsnOf, tableOf, typeOf, valueLength } from './entry.ts';
+import { countDoomedPages } from './doomed-trees.ts';
+import {
+  entryBytes,
+  expiresAt,
+  isSmall,
+  isWide,
+  keyLength,
+  lsnOf,
+  tableOf,
+  typeOf,
+  valueLength,
+  valueOffset,
+} from './entry.ts';
 import { checkWheel } from './expiry.ts';
 import {
   CELL_BYTES,
   CHANGING,
+  COLLECTION_TYPES,
   DATABASE_TABLES,
   DATABASES,
   EXPIRING_LIVE,
@@ -26,6 +44,7 @@ import {
   PROTECTED,
   PROTECTED_SOURCE,
   SMALL_KEYS,
+  TABLE_COLLECTIONS,
   TABLE_DOOMED,
   TABLE_EXPIRING,
   TABLE_FREE,
@@ -33,6 +52,9 @@ import {
   TABLE_MAPPED,
   TABLE_STATE,
   TABLES,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_STRING,
   WIDE_KEY_AT,
   WRITING,
 } from './layout.ts';
@@ -50,6 +72,7 @@ export function checkShard(shard: Shard): string | undefined {
     checkProtection(shard) ??
     checkTables(shard) ??
     checkEntries(shard) ??
+    checkPages(shard) ??
     checkRecency(shard) ??
     checkGhosts(shard) ??
     checkDeadlines(shard) ??
@@ -57,11 +80,11 @@ export function checkShard(shard: Shard): string | undefined {
   );
 }
 
-/** The number of entries in the arena by its blocks: for checks. */
-function countBlocks(shard: Shard): number {
+/** The used blocks of the arena: entries, or pages of collections. */
+function countBlocks({ entries }: Shard, arePages: boolean): number {
   let count = 0;
-  for (let ref = firstBlock(); ref < lastBlock(shard.entries); ref = nextBlock(shard.entries, ref)) {
-    if (!isFreeBlock(shard.entries, ref)) count += 1;
+  for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
+    if (!isFreeBlock(entries, ref) && isPage(entries, ref) === arePages) count += 1;
   }
   return count;
 }
@@ -69,12 +92,17 @@ function countBlocks(shard: Shard): number {
 /** Whether a used block can be an entry by its own fields. */
 export function describesEntry(shard: Shard, ref: number): boolean {
   const { entries, control } = shard;
-  if (typeOf(entries, ref) === 0 || tableOf(entries, ref) >= control[TABLES]) return false;
+  const type = typeOf(entries, ref);
+  if (type < TYPE_STRING || type > TYPE_HASH || tableOf(entries, ref) >= control[TABLES]) return false;
   const keyBytes = keyLength(entries, ref);
   const valueBytes = valueLength(entries, ref);
   const bytes = blockCells(entries.words, ref) * CELL_BYTES;
   const keyAt = isWide(entries, ref) ? WIDE_KEY_AT : NARROW_KEY_AT;
-  return keyBytes >= 0 && valueBytes >= 0 && keyAt + keyBytes + valueBytes <= bytes;
+  if (keyBytes < 0 || valueBytes < 0 || keyAt + keyBytes + valueBytes > bytes) return false;
+  const value = valueOffset(entries, ref);
+  if (type === TYPE_STRING) return true;
+  if (headOf(shard, ref) !== NONE) return valueBytes === TREE_VALUE_BYTES;
+  return isSaneCollection(type, entryBytes(entries, ref), value, value + valueBytes);
 }
 
 function checkProtection(shard: Shard): string | undefined {
@@ -101,7 +129,8 @@ function checkTables(shard: Shard): string | undefined {
   if (live !== control[KEYS_LIVE]) return `${live} keys live, ${control[KEYS_LIVE]} are counted`;
   if (doomed !== control[KEYS_DOOMED])
     return `${doomed} keys are doomed, ${control[KEYS_DOOMED]} are counted`;
-  if (countBlocks(shard) !== live + doomed) return `${countBlocks(shard)} blocks for ${live + doomed} keys`;
+  const blocks = countBlocks(shard, false);
+  if (blocks !== live + doomed) return `${blocks} blocks for ${live + doomed} keys`;
   return checkIndexCells(shard) ?? checkDatabases(shard);
 }
 
@@ -130,6 +159,7 @@ function checkDatabases(shard: Shard): string | undefined {
 
 function checkTable(shard: Shard, table: number): string | undefined {
   const base = tableBase(table);
+  const types = new Int32Array(COLLECTION_TYPES);
   let keys = 0;
   let expiring = 0;
   for (let group = 0; group < groupCount(shard, table); group += 1) {
@@ -138,8 +168,13 @@ function checkTable(shard: Shard, table: number): string | undefined {
       keys += 1;
       if (tableOf(shard.entries, ref) !== table) return `entry ${ref} of table ${table} says otherwise`;
       if (expiresAt(shard.entries, ref) !== 0) expiring += 1;
+      const type = typeOf(shard.entries, ref);
+      if (type >= TYPE_LIST) types[type - TYPE_LIST] += 1;
     }
   }
+  const wrong = types.findIndex((count, index) => count !== shard.control[base + TABLE_COLLECTIONS + index]);
+  if (wrong >= 0)
+    return `table ${table} has ${types[wrong]} keys of type ${TYPE_LIST + wrong}, which is not what it counts`;
   const counted = shard.control[base + TABLE_KEYS];
   if (keys !== counted) return `table ${table} has ${keys} keys, ${counted} are counted`;
   const countedExpiring = shard.control[base + TABLE_EXPIRING];
@@ -151,13 +186,43 @@ function checkTable(shard: Shard, table: number): string | undefined {
 function checkEntries(shard: Shard): string | undefined {
   const { entries } = shard;
   for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
-    if (isFreeBlock(entries, ref)) continue;
+    if (isFreeBlock(entries, ref) || isPage(entries, ref)) continue;
     if (!describesEntry(shard, ref)) return `block ${ref} is no entry`;
     if (lsnOf(entries, ref) > shard.numbers[LSN]) return `entry ${ref} is newer than the shard`;
     if (!isInTable(shard, tableOf(entries, ref), hashOfEntry(shard, ref), ref))
       return `entry ${ref} is in no group`;
   }
   return undefined;
+}
+
+/** Every collection is whole, and every page belongs to one, or to one that is gone. */
+function checkPages(shard: Shard): string | undefined {
+  const { entries } = shard;
+  const { pages: doomed, problem } = countDoomedPages(shard);
+  if (problem !== undefined) return problem;
+  let pages = doomed;
+  for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
+    if (isFreeBlock(entries, ref) || isPage(entries, ref) || typeOf(entries, ref) === TYPE_STRING) continue;
+    const own = countPages(shard, ref);
+    if (own < 0) return `collection ${ref} has a page that is not its own`;
+    pages += own;
+    const wrong = checkCollection(shard, ref);
+    if (wrong !== undefined) return wrong;
+  }
+  const blocks = countBlocks(shard, true);
+  return pages === blocks ? undefined : `${blocks} pages, of which ${pages} belong to collections`;
+}
+
+/** The pages of a collection, -1 where they are not whole. */
+function countPages(shard: Shard, ref: number): number {
+  const { entries } = shard;
+  const head = headOf(shard, ref);
+  let pages = 0;
+  const take = (page: number, parent: number): boolean => {
+    pages += 1;
+    return isPage(entries, page) && parentOf(entries, page) === parent;
+  };
+  return head === NONE || takePages(entries, head, ref, take) ? pages : -1;
 }
 
 function checkRecency(shard: Shard): string | undefined {

@@ -1,11 +1,12 @@
 /**
- * Making room in one piece: when free memory is there but scattered, entries move out of a window until it is one hole.
+ * Making room in one piece: when free memory is there but scattered, entries and pages move out of a window until it is one hole.
  *
  * Runs on every thread, under the shard's lock, only after an allocation failed although the bytes are there.
  * A window begins right behind the entry for which the last one was cleared (the hand), so that large entries come to lie
  * one behind the other: between random windows, gaps that are just too small would waste a quarter of the memory (Renyi's
  * parking). Without a hand it begins at a random entry. Cost of one: the bytes that move, at most `cells` and one entry.
  */
+import { isPage, movePage } from '../collections/page.ts';
 import {
   blockCells,
   claimFreeBlock,
@@ -70,7 +71,7 @@ function clearFrom(shard: Shard, cells: number, start: number): boolean {
     if (isFreeBlock(entries, behind)) {
       claimFreeBlock(entries, behind);
     } else {
-      if (!moveEntry(shard, behind)) break;
+      if (!moveBlock(shard, behind)) break;
       shard.numbers[COMPACTED_ENTRIES] += 1;
     }
     behind = next;
@@ -81,6 +82,11 @@ function clearFrom(shard: Shard, cells: number, start: number): boolean {
   return false;
 }
 
+/** False when it fits nowhere else, or is a page that belongs to nobody yet. */
+function moveBlock(shard: Shard, ref: number): boolean {
+  return isPage(shard.entries, ref) ? movePage(shard, ref) : moveEntry(shard, ref);
+}
+
 function windowStart(shard: Shard): number {
   const { control, entries } = shard;
   const hand = control[COMPACTION_HAND];
@@ -88,7 +94,7 @@ function windowStart(shard: Shard): number {
   return start !== NONE && start < lastBlock(entries) ? start : sampleEntry(shard);
 }
 
-/** All blocks of the window are marked used and hold no entry any more. */
+/** All blocks of the window are marked used and hold nothing any more. */
 function giveBackHoles(shard: Shard, start: number, behind: number): void {
   const { entries } = shard;
   let ref = start;

@@ -12,7 +12,8 @@
 import { HOUSEKEEPING_SLICE_ENTRIES, REPLICA_EXPIRY_GRACE_MS } from '../config/limits.ts';
 import { appendDelete, databaseOfTable } from './append.ts';
 import { blockCells, releaseRun } from './arena.ts';
-import { expiresAt, tableOf } from './entry.ts';
+import { doomTree } from './doomed-trees.ts';
+import { expiresAt, tableOf, typeOf } from './entry.ts';
 import { nextDue, nextInBucket, postponeDue, unscheduleRun } from './expiry.ts';
 import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
@@ -34,6 +35,7 @@ import { forgetRecency } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { isForeign, uncountSlotKey } from './slot-keys.ts';
 import { hashOfEntry, shrinkTable, tableBase, takeFromTable } from './table.ts';
+import { uncountType } from './type-counts.ts';
 
 /** What one step removes: entries of one table that follow one another in a bucket. One per thread. */
 const run = {
@@ -103,6 +105,7 @@ function removeRun(shard: Shard, table: number, count: number): void {
     for (let i = 0; i < count; i += 1) noteEntry(shard, EVENT_EXPIRED, database, refs[i]);
   }
   for (let i = 0; i < count; i += 1) appendDelete(shard, database, refs[i]);
+  for (let i = 0; i < count; i += 1) uncountType(shard, table, typeOf(shard.entries, refs[i]));
   if (shard.slotKeys !== undefined) {
     for (let i = 0; i < count; i += 1) uncountSlotKey(shard, table, refs[i]);
   }
@@ -111,6 +114,7 @@ function removeRun(shard: Shard, table: number, count: number): void {
   unscheduleRun(shard, refs[0], refs[count - 1], count);
   shard.control[tableBase(table) + TABLE_EXPIRING] -= count;
   shard.control[KEYS_LIVE] -= count;
+  for (let i = 0; i < count; i += 1) doomTree(shard, refs[i]);
   for (let i = 0; i < count; i += 1) forgetEntry(shard, refs[i]);
   releaseBlocks(shard, count);
   shard.numbers[EXPIRED_KEYS] += count;

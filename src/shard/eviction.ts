@@ -5,9 +5,11 @@
  * lfu takes the least used of a random group of about 24 entries (redis-server samples 5); s3fifo has a file of its own (fifo.ts).
  */
 import { JOURNAL_EVICTION_BYTES_MAX } from '../config/limits.ts';
-import { allocate, BLOCK_CELLS_MAX, release, usedCells } from './arena.ts';
+import { DOOMED_PAGES_PER_EVICTION } from '../config/limits-collections.ts';
+import { allocate, BLOCK_CELLS_MAX, blockCells, release, resizeInPlace, usedCells } from './arena.ts';
 import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
+import { freeDoomedPages } from './doomed-trees.ts';
 import { expiresAt } from './entry.ts';
 import { earliestBucket, nextInBucket } from './expiry.ts';
 import { nextToLeave, noteLeaving } from './fifo.ts';
@@ -17,6 +19,7 @@ import { EVENT_EVICTED, WATCHES_EVICTED } from './key-events.ts';
 import {
   CELL_BYTES,
   COMPACTION_HAND,
+  DOOMED_TREES_COUNT,
   EVICTED_IDLE_BUCKETS,
   EVICTED_IDLE_SECONDS_LAST,
   EVICTED_IDLE_SECONDS_MAX,
@@ -90,13 +93,20 @@ export function reserveBlock(shard: Shard, cells: number, nowMs: number): number
         if (isCompacted) shard.control[COMPACTION_HAND] = ref;
         return ref;
       }
-      isCompacted = compact(shard, cells);
+      // As long as pages are there that nobody needs, it is cheaper to free some than to move others.
+      isCompacted = shard.control[DOOMED_TREES_COUNT] === 0 && compact(shard, cells);
       if (isCompacted) continue;
     }
     if (evictOne(shard, nowMs)) continue;
     isCompacted = hasRoom(shard, cells) && compactAtLast(shard, cells);
     if (!isCompacted) return NONE;
   }
+}
+
+/** As `resizeInPlace` of the arena, within the shard's limit. */
+export function resizeInPlaceWithin(shard: Shard, ref: number, cells: number): boolean {
+  const more = cells - blockCells(shard.entries.words, ref);
+  return (more <= 0 || hasRoom(shard, more)) && resizeInPlace(shard.entries, ref, cells);
 }
 
 /** Gives back a block that was reserved and became no entry after all. */
@@ -109,7 +119,7 @@ export function giveUpBlock(shard: Shard, ref: number): void {
 export function admitKey(shard: Shard, nowMs: number): boolean {
   const { control } = shard;
   while (control[KEYS_MAX] !== 0 && control[KEYS_LIVE] >= control[KEYS_MAX]) {
-    if (!evictOne(shard, nowMs)) return false;
+    if (!evictVictim(shard, nowMs)) return false;
   }
   return true;
 }
@@ -147,11 +157,19 @@ export function isFullFor(shard: Shard, bytes: number): boolean {
 
 /** Makes some room, by removing one entry by the policy if nothing is to be had for less; false when the policy finds none. */
 export function evictOne(shard: Shard, nowMs: number): boolean {
+  if (shard.control[DOOMED_TREES_COUNT] > 0) {
+    freeDoomedPages(shard, DOOMED_PAGES_PER_EVICTION);
+    return true;
+  }
   if (shard.control[KEYS_DOOMED] > 0) {
     drainDoomed(shard, 1);
     return true;
   }
-  if (shrinkGhosts(shard)) return true;
+  return shrinkGhosts(shard) || evictVictim(shard, nowMs);
+}
+
+/** Removes one entry by the policy; false when that finds none. */
+function evictVictim(shard: Shard, nowMs: number): boolean {
   const victim = chooseVictim(shard, nowMs);
   if (victim === NONE) return false;
   noteEvicted(shard, idleSeconds(shard, victim, nowMs));

@@ -20,7 +20,7 @@ export const CAPACITY_STEP = 4;
 export const CAPACITY_MAX = 0xfffc;
 
 /** References in the group. */
-export function countOf(words: Int32Array, group: number): number {
+export function refsIn(words: Int32Array, group: number): number {
   return words[group * WORDS_PER_CELL + GROUP_COUNTS] & 0xffff;
 }
 
@@ -48,7 +48,7 @@ export function writeTag(words: Int32Array, group: number, place: number, tag: n
 export function placeOf(shard: Shard, group: number, ref: number): number {
   const { words } = shard.groups;
   const refs = refsOf(words, group);
-  for (let place = countOf(words, group) - 1; place >= 0; place -= 1) {
+  for (let place = refsIn(words, group) - 1; place >= 0; place -= 1) {
     if (words[refs + place] === ref) return place;
   }
   return -1;
@@ -77,7 +77,7 @@ export function fetchGroups(words: Int32Array, groups: Int32Array, count: number
   for (let i = 0; i < count; i += 1) seen ^= words[groups[i] * WORDS_PER_CELL + GROUP_COUNTS];
   for (let i = 0; i < count; i += 1) {
     const refs = refsOf(words, groups[i]);
-    seen ^= words[refs] ^ words[refs + countOf(words, groups[i]) - 1];
+    seen ^= words[refs] ^ words[refs + refsIn(words, groups[i]) - 1];
   }
   fetched[0] = seen;
 }
@@ -96,7 +96,7 @@ export function createFor(shard: Shard, count: number): number {
 
 /** Adds a reference to a group that has room for it. */
 export function pushPlace(words: Int32Array, group: number, tag: number, ref: number): void {
-  const place = countOf(words, group);
+  const place = refsIn(words, group);
   writeTag(words, group, place, tag);
   words[refsOf(words, group) + place] = ref;
   words[group * WORDS_PER_CELL + GROUP_COUNTS] += 1;

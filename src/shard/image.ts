@@ -4,8 +4,9 @@
  *
  * Pure; runs on every thread. An image is the entry of layout.ts with these differences: BLOCK is its cells << 2, the link
  * words are 0, the TABLE byte holds the number of the database, and there is no room that key and value do not need. `at` is
- * the word in which it begins, an even number.
+ * the word in which it begins, an even number. What the value of a collection is worth is looked at in collections/sane.ts.
  */
+import { assert } from '../base/assert.ts';
 import { cellsForBytes } from './arena.ts';
 import {
   CELL_BYTES,
@@ -22,6 +23,7 @@ import {
   SHAPE_TYPE_SHIFT,
   SHAPE_WIDE,
   SLACK_BYTES_MAX,
+  TYPE_HASH,
   TYPE_STRING,
   WHEEL_NEXT,
   WHEEL_PREVIOUS,
@@ -31,12 +33,17 @@ import {
   WORDS_PER_CELL,
 } from './layout.ts';
 
+/** The type of an image that is no entry: a piece of the large collection whose image came before (collections/piece.ts). */
+export const TYPE_PIECE = 6;
+
 const WORD_BYTES = CELL_BYTES / WORDS_PER_CELL;
 const TWO_TO_32 = 2 ** 32;
 const BLOCK_FLAGS = 0b11;
 /** Cells that reach up to the SHAPE word, and up to the lengths of the wide form. */
 const NARROW_CELLS_MIN = Math.ceil(NARROW_KEY_AT / CELL_BYTES);
 const WIDE_CELLS_MIN = WIDE_KEY_AT / CELL_BYTES;
+
+assert(TYPE_PIECE > TYPE_HASH, 'a piece is not taken for an entry');
 
 /** Cells of the entry at `ref` without the room that it has to spare. */
 export function cellsOfImage(words: Int32Array, ref: number): number {
@@ -67,7 +74,8 @@ export function imageCells(words: Int32Array, at: number, end: number): number {
   const cells = header >>> 2;
   if ((header & BLOCK_FLAGS) !== 0 || cells < NARROW_CELLS_MIN || at + cells * WORDS_PER_CELL > end) return 0;
   const shape = words[at + SHAPE];
-  if (((shape >>> SHAPE_TYPE_SHIFT) & SHAPE_TYPE_MASK) !== TYPE_STRING) return 0;
+  const type = imageType(words, at);
+  if (type < TYPE_STRING || type > TYPE_PIECE) return 0;
   if ((shape & SHAPE_WIDE) !== 0) return isWideImage(words, at, cells) ? cells : 0;
   const slack = (shape >>> SHAPE_SLACK_SHIFT) & SLACK_BYTES_MAX;
   return slack < CELL_BYTES && NARROW_KEY_AT + (shape & 0xff) + slack <= cells * CELL_BYTES ? cells : 0;
@@ -78,6 +86,11 @@ function isWideImage(words: Int32Array, at: number, cells: number): boolean {
   const keyBytes = words[at + WIDE_KEY_LENGTH];
   const valueBytes = words[at + WIDE_VALUE_LENGTH];
   return keyBytes >= 0 && valueBytes >= 0 && cellsForBytes(WIDE_KEY_AT + keyBytes + valueBytes) === cells;
+}
+
+/** One of the types of entries, or TYPE_PIECE. */
+export function imageType(words: Int32Array, at: number): number {
+  return (words[at + SHAPE] >>> SHAPE_TYPE_SHIFT) & SHAPE_TYPE_MASK;
 }
 
 /** Where the key begins, in bytes from the start of the memory that `words` views. */
@@ -118,6 +131,46 @@ export function imageExpires(words: Int32Array, at: number): boolean {
 /** Milliseconds since the epoch, or 0. */
 export function imageExpiresAt(words: Int32Array, at: number): number {
   return (words[at + HIGHS] >>> 16) * TWO_TO_32 + (words[at + EXPIRES_LOW] >>> 0);
+}
+
+/** Cells of a piece with a value of so many bytes. */
+export function pieceCells(valueBytes: number): number {
+  return cellsForBytes(WIDE_KEY_AT + valueBytes);
+}
+
+/** Writes all of a piece but its value, which has neither key nor deadline. Returns its cells. */
+export function writePieceImage(
+  words: Int32Array,
+  at: number,
+  valueBytes: number,
+  database: number,
+  lsn: number,
+): number {
+  const cells = pieceCells(valueBytes);
+  words.fill(0, at, at + WIDE_KEY_AT / WORD_BYTES);
+  words[at] = cells << 2;
+  words[at + LSN_LOW] = lsn | 0;
+  words[at + HIGHS] = Math.floor(lsn / TWO_TO_32);
+  words[at + CLOCK_AND_TABLE] = database;
+  words[at + SHAPE] = SHAPE_WIDE | (TYPE_PIECE << SHAPE_TYPE_SHIFT);
+  words[at + WIDE_VALUE_LENGTH] = valueBytes;
+  return cells;
+}
+
+/** Cuts the value of an image down to its first `valueBytes` bytes, and the image to the cells that it needs then. */
+export function cutImage(words: Int32Array, at: number, valueBytes: number): void {
+  const keyBytes = imageKeyBytes(words, at);
+  const isWide = (words[at + SHAPE] & SHAPE_WIDE) !== 0;
+  const bytes = (isWide ? WIDE_KEY_AT : NARROW_KEY_AT) + keyBytes + valueBytes;
+  const cells = cellsForBytes(bytes);
+  words[at] = cells << 2;
+  if (isWide) {
+    words[at + WIDE_VALUE_LENGTH] = valueBytes;
+    return;
+  }
+  const slack = cells * CELL_BYTES - bytes;
+  words[at + SHAPE] =
+    (words[at + SHAPE] & ~(SLACK_BYTES_MAX << SHAPE_SLACK_SHIFT)) | (slack << SHAPE_SLACK_SHIFT);
 }
 
 /** Gives an image its table and its clock in the shard that it goes to. */

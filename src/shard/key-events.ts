@@ -10,6 +10,7 @@
  *   append.ts              EVENT_CHANGED, EVENT_FLUSHED, EVENT_SWAPPED   where `watches` has WATCHES_CHANGES
  *   lifecycle.ts, due.ts   EVENT_EXPIRED                                 where it has WATCHES_EXPIRED
  *   eviction.ts            EVENT_EVICTED                                 where it has WATCHES_EVICTED
+ *   waiting.ts             EVENT_BORN                                    where somebody waits for the key
  *   commands               EVENT_NAMED and above                         where `notifies` has the class of the event
  *
  * A note, in 32-bit words:
@@ -39,6 +40,8 @@ export const EVENT_SWAPPED = 2;
 /** A key went because its time had come; because room was needed. EVENT_CHANGED comes as well to those who watch changes. */
 export const EVENT_EXPIRED = 3;
 export const EVENT_EVICTED = 4;
+/** A collection was made under a key for which a client may wait. */
+export const EVENT_BORN = 5;
 /** From here on: what commands call what they did (commands/keyspace-events.ts). */
 export const EVENT_NAMED = 16;
 

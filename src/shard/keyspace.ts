@@ -7,7 +7,7 @@
 import type { Buffer } from 'node:buffer';
 import { copyBytes, copySharedBytes } from '../base/bytes.ts';
 import { appendPut, appendSplice, databaseOfTable } from './append.ts';
-import { BLOCK_CELLS_MAX, blockCells, cellsForBytes, resizeInPlace } from './arena.ts';
+import { BLOCK_CELLS_MAX, blockCells, cellsForBytes } from './arena.ts';
 import { tableFor } from './databases.ts';
 import {
   entryBytes,
@@ -24,7 +24,14 @@ import {
   writeExpiresAt,
   writeLsn,
 } from './entry.ts';
-import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
+import {
+  admitKey,
+  evictOne,
+  giveUpBlock,
+  INDEX_BYTES_MIN,
+  reserveBlock,
+  resizeInPlaceWithin,
+} from './eviction.ts';
 import { scheduleEntry } from './expiry.ts';
 import {
   CELL_BYTES,
@@ -48,6 +55,7 @@ import {
   SHAPE_WIDE,
   TABLE_EXPIRING,
   TYPE_STRING,
+  WAITERS,
   WATCHED_ABSENT,
   WIDE_KEY_AT,
   WIDE_KEY_LENGTH,
@@ -55,13 +63,16 @@ import {
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
-import { detachEntry, expireEntry, notePresence, replaceExpiry } from './lifecycle.ts';
-import { admitEntry, adoptEntry, touchEntry } from './recency.ts';
+import { dropCollection, expireEntry, notePresence, replaceExpiry } from './lifecycle.ts';
+import { admitEntry, touchEntry } from './recency.ts';
 import { RECORD_RAW } from './record.ts';
 import { sampleFromTable } from './sampling.ts';
 import type { Shard } from './shard.ts';
 import { countSlotKey, isForeign } from './slot-keys.ts';
-import { findInTable, hashOf, insertInTable, replaceInTable, tableBase, visitGroup } from './table.ts';
+import { findInTable, hashOf, insertInTable, tableBase, visitGroup } from './table.ts';
+import { takeOver } from './take-over.ts';
+import { countType } from './type-counts.ts';
+import { noteBirth } from './waiting.ts';
 
 /** Draws of RANDOMKEY that may meet an expired entry before one is given up on, as in redis-server's db.c. */
 const RANDOM_TRIES_MAX = 100;
@@ -286,7 +297,7 @@ export function scanBucket(
 }
 
 /** Takes or makes the entry for a string of `length` bytes, with everything written but the value itself. */
-function placeString(
+export function placeString(
   shard: Shard,
   table: number,
   hash: number,
@@ -300,13 +311,13 @@ function placeString(
 ): number {
   const expiry = Math.min(expiresAtMs, EXPIRES_AT_MS_MAX);
   if (existing === NONE)
-    return createString(shard, table, hash, key, keyStart, keyEnd, length, expiry, nowMs);
-  const ref = isBlockFor(shard, existing, cellsFor(keyEnd - keyStart, length))
-    ? existing
-    : reblock(shard, existing, hash, length, nowMs);
+    return createEntry(shard, table, hash, key, keyStart, keyEnd, TYPE_STRING, length, expiry, nowMs);
+  const isInPlace = isBlockFor(shard, existing, cellsFor(keyEnd - keyStart, length));
+  const ref = isInPlace ? existing : reblock(shard, existing, hash, length, nowMs);
   if (ref === NONE) return NONE;
   shard.control[WRITING] = ref;
-  writeShape(shard, ref, keyEnd - keyStart, length);
+  if (isInPlace) dropCollection(shard, ref);
+  writeShape(shard, ref, TYPE_STRING, keyEnd - keyStart, length);
   if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
   else copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + NARROW_KEY_AT);
   replaceExpiry(shard, ref, expiry);
@@ -315,7 +326,7 @@ function placeString(
 }
 
 /** Gives a fresh copy the form of a string that was changed in place; without room it stays as it is. Its reference. */
-function makeRaw(
+export function makeRaw(
   shard: Shard,
   table: number,
   hash: number,
@@ -337,7 +348,7 @@ function makeRaw(
 }
 
 /** The change is complete: its record and its number. */
-function finishPut(
+export function finishPut(
   shard: Shard,
   database: number,
   ref: number,
@@ -369,17 +380,20 @@ function reblock(shard: Shard, existing: number, hash: number, length: number, n
   const from = control[PROTECTED];
   control[PROTECTED] = NONE;
   if (block === NONE) return NONE;
+  dropCollection(shard, from);
   takeOver(shard, from, block, hash);
   return block;
 }
 
-function createString(
+/** An entry for a key that has none, with everything written but its value; it counts as half written until that is there. NONE: no room. */
+export function createEntry(
   shard: Shard,
   table: number,
   hash: number,
   key: Buffer,
   keyStart: number,
   keyEnd: number,
+  type: number,
   length: number,
   expiresAtMs: number,
   nowMs: number,
@@ -393,7 +407,7 @@ function createString(
   entries.words[word + CLOCK_AND_TABLE] = table;
   entries.words[word + HIGHS] = 0;
   writeExpiresAt(entries, ref, expiresAtMs);
-  writeShape(shard, ref, keyEnd - keyStart, length);
+  writeShape(shard, ref, type, keyEnd - keyStart, length);
   if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
   else copyBytes(key, keyStart, keyEnd, entryBytes(entries, ref), entryOffset(ref) + NARROW_KEY_AT);
   while (!insertInTable(shard, table, hash, ref)) {
@@ -404,33 +418,18 @@ function createString(
     return NONE;
   }
   control[KEYS_LIVE] += 1;
+  countType(shard, table, type);
   countSlotKey(shard, table, ref);
   // Its record is the next one.
   if (control[WATCHED_ABSENT] !== 0)
     notePresence(shard, databaseOfTable(shard, table), hash, numbers[LSN] + 1);
+  if (control[WAITERS] !== 0) noteBirth(shard, table, hash, type, key, keyStart, keyEnd);
   admitEntry(shard, ref, hash, nowMs);
   if (expiresAtMs !== 0) {
     scheduleEntry(shard, ref);
     control[tableBase(table) + TABLE_EXPIRING] += 1;
   }
   return ref;
-}
-
-/** Makes `to` stand for the entry `from` everywhere, keeping its expiry and its clock, and frees `from`. */
-function takeOver(shard: Shard, from: number, to: number, hash: number): void {
-  const { entries, control } = shard;
-  const table = tableOf(entries, from);
-  const expiresAtMs = expiresAt(entries, from);
-  entries.words[to * WORDS_PER_CELL + CLOCK_AND_TABLE] =
-    entries.words[from * WORDS_PER_CELL + CLOCK_AND_TABLE];
-  entries.words[to * WORDS_PER_CELL + HIGHS] = 0;
-  writeExpiresAt(entries, to, expiresAtMs);
-  replaceInTable(shard, table, hash, from, to);
-  detachEntry(shard, from);
-  adoptEntry(shard, to);
-  if (expiresAtMs === 0) return;
-  scheduleEntry(shard, to);
-  control[tableBase(table) + TABLE_EXPIRING] += 1;
 }
 
 /** Copies key and value to a larger block in the wide form, and makes it the entry. */
@@ -462,12 +461,6 @@ function fitsInBlock(shard: Shard, ref: number, length: number): boolean {
   return resizeInPlaceWithin(shard, ref, cellsForWide(keyBytes, length + growthFor(length)));
 }
 
-function resizeInPlaceWithin(shard: Shard, ref: number, cells: number): boolean {
-  const more = (cells - blockCells(shard.entries.words, ref)) * CELL_BYTES;
-  if (usedBytes(shard) + more > shard.numbers[LIMIT_BYTES]) return false;
-  return resizeInPlace(shard.entries, ref, cells);
-}
-
 function growthFor(length: number): number {
   return Math.min(length, GROWTH_BYTES_MAX);
 }
@@ -483,17 +476,17 @@ function cellsForWide(keyBytes: number, valueBytes: number): number {
 }
 
 /** Writes the lengths for a block that was made for them. From here on the block is an entry. */
-function writeShape(shard: Shard, ref: number, keyBytes: number, valueBytes: number): void {
+function writeShape(shard: Shard, ref: number, type: number, keyBytes: number, valueBytes: number): void {
   const { words } = shard.entries;
   const word = ref * WORDS_PER_CELL;
   if (keyBytes > NARROW_KEY_BYTES_MAX) {
     words[word + WIDE_KEY_LENGTH] = keyBytes;
     words[word + WIDE_VALUE_LENGTH] = valueBytes;
-    words[word + SHAPE] = SHAPE_WIDE | (TYPE_STRING << SHAPE_TYPE_SHIFT);
+    words[word + SHAPE] = SHAPE_WIDE | (type << SHAPE_TYPE_SHIFT);
     return;
   }
   const slack = blockCells(words, ref) * CELL_BYTES - NARROW_KEY_AT - keyBytes - valueBytes;
-  words[word + SHAPE] = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (TYPE_STRING << SHAPE_TYPE_SHIFT);
+  words[word + SHAPE] = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (type << SHAPE_TYPE_SHIFT);
 }
 
 function writeWideKey(shard: Shard, ref: number, key: Buffer, keyStart: number, keyEnd: number): void {

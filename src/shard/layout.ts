@@ -59,6 +59,16 @@ export const SHAPE_RAW = 1 << 16;
 
 /** Types of entries. 0 marks a block that is not (yet) an entry. */
 export const TYPE_STRING = 1;
+export const TYPE_LIST = 2;
+export const TYPE_SET = 3;
+export const TYPE_ZSET = 4;
+export const TYPE_HASH = 5;
+
+/** The types from lists to hashes. */
+export const COLLECTION_TYPES = TYPE_HASH - TYPE_LIST + 1;
+
+/** Marks a block that is no entry but a page of a collection (collections/page.ts). */
+export const TYPE_PAGE = 7;
 
 /** Deadlines and LSNs have 48 bits: a deadline past the year 10889 is kept as that year. */
 export const EXPIRES_AT_MS_MAX = 2 ** 48 - 1;
@@ -111,6 +121,10 @@ export const CHANGING = 38;
 export const WATCHED_ABSENT = 39;
 export const GHOST_BUCKETS = 40;
 export const SMALL_KEYS = 41;
+export const DOOMED_TREES = 42;
+export const DOOMED_TREES_COUNT = 43;
+/** How many wait for keys, a client once for each (waiting.ts). */
+export const WAITERS = 44;
 
 export const DATABASE_TABLES = 64;
 
@@ -120,13 +134,15 @@ export const WHEEL_HEADS = 192;
 
 /** One table's words: its counts and its place in linear hashing; its root follows in the roots' area. */
 export const TABLE_AREA = WHEEL_HEADS + WHEEL_LEVELS * WHEEL_BUCKETS;
-export const TABLE_WORDS = 8;
+export const TABLE_WORDS = 10;
 export const TABLE_KEYS = 0;
 export const TABLE_EXPIRING = 1;
 export const TABLE_LEVEL = 2;
 export const TABLE_SPLIT = 3;
 export const TABLE_STATE = 4;
 export const TABLE_DRAIN = 5;
+/** Four counts, of the keys that are lists, sets, sorted sets and hashes. */
+export const TABLE_COLLECTIONS = 6;
 
 export const TABLE_FREE = 0;
 export const TABLE_MAPPED = 1;
@@ -165,12 +181,16 @@ const CONTROL_WORDS = [
   WATCHED_ABSENT,
   GHOST_BUCKETS,
   SMALL_KEYS,
+  DOOMED_TREES,
+  DOOMED_TREES_COUNT,
+  WAITERS,
 ];
 
 assert(
   new Set(CONTROL_WORDS).size === CONTROL_WORDS.length && Math.max(...CONTROL_WORDS) < DATABASE_TABLES,
   'no two names of the control block mean one word',
 );
+assert(TABLE_COLLECTIONS + COLLECTION_TYPES <= TABLE_WORDS, 'a table counts its collections');
 assert(DATABASE_TABLES + DATABASES_MAX <= WHEEL_HEADS, 'the database map ends before the wheel');
 assert(DATABASES_MAX * 2 <= TABLE_MASK + 1, 'an entry names its table in 7 bits');
 
@@ -206,7 +226,10 @@ export const FLUSHES_OF_DATABASES = 192;
  */
 export const PRESENCE_CHANGES = 256;
 export const PRESENCE_PLACE_MASK = 0xfff;
-export const NUMBERS = PRESENCE_CHANGES + PRESENCE_PLACE_MASK + 1;
+/** By the same bits, fewer of them: how many wait for such keys (waiting.ts). */
+export const WAITING_COUNTS = PRESENCE_CHANGES + PRESENCE_PLACE_MASK + 1;
+export const WAITING_PLACE_MASK = 0x3ff;
+export const NUMBERS = WAITING_COUNTS + WAITING_PLACE_MASK + 1;
 
 assert(WHEEL_POSITIONS + WHEEL_LEVELS <= HOLD_STARTED_MS, 'the wheel positions have their own numbers');
 assert(

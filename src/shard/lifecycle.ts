@@ -3,9 +3,11 @@
  *
  * Runs on every thread, under the shard's lock.
  */
+import { headOf, writeOwner } from '../collections/page.ts';
 import { appendDelete, appendExpire, databaseOfTable } from './append.ts';
 import { allocate, blockCells, release } from './arena.ts';
-import { expiresAt, tableOf, writeExpiresAt, writeLsn } from './entry.ts';
+import { doomTree } from './doomed-trees.ts';
+import { expiresAt, tableOf, typeOf, writeExpiresAt, writeLsn } from './entry.ts';
 import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
@@ -39,9 +41,13 @@ import { forgetRecency, relinkEntry, relistEntry } from './recency.ts';
 import type { Shard } from './shard.ts';
 import { uncountSlotKey } from './slot-keys.ts';
 import { clearTable, hashOfEntry, removeFromTable, replaceInTable, tableBase } from './table.ts';
+import { uncountType } from './type-counts.ts';
 
 /** Odd, so that no two databases have the same place for one hash. */
 const DATABASE_SPREAD = 0x9e3779b1;
+
+/** Without these in its SHAPE a block is no entry. */
+const TYPE_BITS = SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT;
 
 /** Removes an entry whose hash is known. It is a change of the shard, unless a flush has taken the entry already. */
 export function destroyEntry(shard: Shard, ref: number, hash: number): void {
@@ -49,7 +55,9 @@ export function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const table = tableOf(shard.entries, ref);
   const base = tableBase(table);
   if (control[base + TABLE_STATE] === TABLE_DOOMED) {
+    uncountType(shard, table, typeOf(shard.entries, ref));
     removeFromTable(shard, table, hash, ref);
+    doomTree(shard, ref);
     detachEntry(shard, ref);
     control[KEYS_DOOMED] -= 1;
     if (control[base + TABLE_KEYS] === 0) clearTable(shard, table);
@@ -59,8 +67,10 @@ export function destroyEntry(shard: Shard, ref: number, hash: number): void {
   const database = databaseOfTable(shard, table);
   const lsn = appendDelete(shard, database, ref);
   if (control[WATCHED_ABSENT] !== 0) notePresence(shard, database, hash, lsn);
+  uncountType(shard, table, typeOf(shard.entries, ref));
   uncountSlotKey(shard, table, ref);
   removeFromTable(shard, table, hash, ref);
+  doomTree(shard, ref);
   detachEntry(shard, ref);
   control[KEYS_LIVE] -= 1;
   control[CHANGING] -= 1;
@@ -80,7 +90,7 @@ function presencePlace(database: number, hash: number): number {
   return PRESENCE_CHANGES + ((hash ^ Math.imul(database, DATABASE_SPREAD)) & PRESENCE_PLACE_MASK);
 }
 
-/** Removes an entry. O(1), plus hashing its key. */
+/** Removes an entry. O(1), plus hashing its key: what is large about a collection goes later (doomed-trees.ts). */
 export function removeEntry(shard: Shard, ref: number): void {
   destroyEntry(shard, ref, hashOfEntry(shard, ref));
 }
@@ -99,7 +109,7 @@ export function noteGone(shard: Shard, kind: number, ref: number): void {
   noteEntry(shard, kind, databaseOfTable(shard, table), ref);
 }
 
-/** Takes an entry out of everything but its table, and frees its block. */
+/** Takes an entry out of everything but its table, and frees its block; what pages it has stay. */
 export function detachEntry(shard: Shard, ref: number): void {
   const { control, entries } = shard;
   if (control[COMPACTION_HAND] === ref) control[COMPACTION_HAND] = NONE;
@@ -108,8 +118,14 @@ export function detachEntry(shard: Shard, ref: number): void {
     unscheduleEntry(shard, ref);
     control[tableBase(tableOf(entries, ref)) + TABLE_EXPIRING] -= 1;
   }
-  entries.words[ref * WORDS_PER_CELL + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  entries.words[ref * WORDS_PER_CELL + SHAPE] &= ~TYPE_BITS;
   release(entries, ref);
+}
+
+/** An entry is about to become a string: what it has as a collection goes. */
+export function dropCollection(shard: Shard, ref: number): void {
+  uncountType(shard, tableOf(shard.entries, ref), typeOf(shard.entries, ref));
+  doomTree(shard, ref);
 }
 
 /** Sets or (with 0) removes the time at which an entry expires. It is a change of the shard. O(1). */
@@ -150,6 +166,7 @@ export function moveEntry(shard: Shard, from: number): boolean {
   const hash = hashOfEntry(shard, from);
   const first = from * WORDS_PER_CELL;
   const shape = words[first + SHAPE];
+  const head = headOf(shard, from);
   const isNarrow = (shape & SHAPE_WIDE) === 0;
   const before = blockCells(words, from);
   const cells = isNarrow && (shape & SPARE_CELL) !== 0 ? before - 1 : before;
@@ -160,12 +177,16 @@ export function moveEntry(shard: Shard, from: number): boolean {
     to = allocate(entries, cells);
   }
   if (to === NONE) return false;
+  if (control[WRITING] === from) {
+    // A half-written entry passes for one in neither place without the mark.
+    words[first + SHAPE] = shape & ~TYPE_BITS;
+    control[WRITING] = to;
+  }
   words.copyWithin(to * WORDS_PER_CELL + 1, first + 1, first + cells * WORDS_PER_CELL);
   // The value of a narrow entry ends so many bytes before its block does.
-  if (isNarrow) {
-    const isSpared = blockCells(words, to) > cells;
-    words[to * WORDS_PER_CELL + SHAPE] = isSpared ? shape | SPARE_CELL : shape & ~SPARE_CELL;
-  }
+  const spare = isNarrow && blockCells(words, to) > cells ? SPARE_CELL : 0;
+  words[to * WORDS_PER_CELL + SHAPE] = isNarrow ? (shape & ~SPARE_CELL) | spare : shape;
+  if (head !== NONE) writeOwner(shard, head, to);
   replaceInTable(shard, tableOf(entries, to), hash, from, to);
   relinkEntry(words, to);
   if (expiresAt(entries, to) !== 0) rescheduleMoved(shard, to);
@@ -173,6 +194,6 @@ export function moveEntry(shard: Shard, from: number): boolean {
   if (control[PROTECTED_SOURCE] === from) control[PROTECTED_SOURCE] = to;
   if (control[MIGRATION_CURSOR] === from) control[MIGRATION_CURSOR] = to;
   if (control[COMPACTION_HAND] === from) control[COMPACTION_HAND] = NONE;
-  words[first + SHAPE] &= ~(SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT);
+  words[first + SHAPE] &= ~TYPE_BITS;
   return true;
 }

@@ -14,13 +14,23 @@ import { equalBytes } from '../base/bytes.ts';
 import { LOAD_STAGED_ENTRIES_MAX } from '../config/limits.ts';
 import { allocate, layBlocks } from './arena.ts';
 import { tableFor } from './databases.ts';
-import { entryBytes, expiresAt, keyLength, keyOffset, lsnOf } from './entry.ts';
+import { doomTree } from './doomed-trees.ts';
+import { entryBytes, expiresAt, keyLength, keyOffset, lsnOf, typeOf } from './entry.ts';
 import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
 import { scheduleEntry, unscheduleEntry } from './expiry.ts';
-import { CAPACITY_STEP, capacityOf, countOf, pushPlace } from './group.ts';
-import { imageClock, imageExpires, imageKeyBytes, imageKeyStart, imageLsn, placeImage } from './image.ts';
+import { CAPACITY_STEP, capacityOf, pushPlace, refsIn } from './group.ts';
+import {
+  imageClock,
+  imageExpires,
+  imageKeyBytes,
+  imageKeyStart,
+  imageLsn,
+  imageType,
+  placeImage,
+} from './image.ts';
 import {
   CELL_BYTES,
+  COLLECTION_TYPES,
   EVICTED_KEYS,
   HEAD_ALL,
   KEYS_LIVE,
@@ -34,10 +44,13 @@ import {
   SHAPE_TYPE_MASK,
   SHAPE_TYPE_SHIFT,
   SHAPE_WIDE,
+  TABLE_COLLECTIONS,
   TABLE_EXPIRING,
   TABLE_KEYS,
   TABLE_LEVEL,
   TABLE_SPLIT,
+  TYPE_LIST,
+  TYPE_STRING,
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
@@ -62,6 +75,7 @@ import {
   tableBase,
   tagFor,
 } from './table.ts';
+import { countType, uncountType } from './type-counts.ts';
 
 /** Images of one database, checked, in `bytes[start, end)`, which `words` views too. Loading gives them tables and clocks. */
 export type Images = {
@@ -86,6 +100,8 @@ export type Staging = {
   pairs: Int32Array;
   count: number;
   hasDeadlines: boolean;
+  /** Of each type of collections, from lists on, how many. */
+  readonly collections: Int32Array;
 };
 
 /** What became of an image: it is there; an entry as new is there; it is older than what would have to go; no room. */
@@ -113,6 +129,7 @@ export function createStaging(shard: Shard, expectedKeys: readonly number[], now
     pairs: new Int32Array(2 * STAGED_ENTRIES_START),
     count: 0,
     hasDeadlines: false,
+    collections: new Int32Array(COLLECTION_TYPES),
   };
 }
 
@@ -149,6 +166,7 @@ export function indexStaged(staging: Staging): boolean {
   if (count === 0) return true;
   const table = tableFor(shard, database);
   if (staging.hasDeadlines) scheduleStaged(staging, table);
+  countStaged(staging, table);
   growTable(shard, table, count, staging.expectedKeys[database]);
   const ends = new Int32Array(groupCount(shard, table) + 1);
   const pairs = sortByGroup(staging, table, ends);
@@ -178,10 +196,7 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
   const known = findInTable(shard, table, hash, bytes, keyStart, keyEnd);
   if (known !== NONE) {
     if (lsnOf(entries, known) >= imageLsn(words, at)) return IMAGE_KNOWN;
-    uncountSlotKey(shard, table, known);
-    removeFromTable(shard, table, hash, known);
-    detachEntry(shard, known);
-    control[KEYS_LIVE] -= 1;
+    dropEntry(shard, table, hash, known);
   }
   const cells = words[at] >>> 2;
   const clock = translateClock(imageClock(words, at), images.hasUseClocks, isLfu(control[POLICY]), nowMs);
@@ -204,6 +219,7 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
     return IMAGE_NO_ROOM;
   }
   control[KEYS_LIVE] += 1;
+  countType(shard, table, imageType(words, at));
   countSlotKey(shard, table, ref);
   adoptEntry(shard, ref);
   if (expiresAt(entries, ref) !== 0) {
@@ -212,6 +228,16 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
   }
   control[WRITING] = NONE;
   return IMAGE_PLACED;
+}
+
+/** Removes an entry as if it had never been loaded: that is no change of the shard. */
+export function dropEntry(shard: Shard, table: number, hash: number, ref: number): void {
+  uncountType(shard, table, typeOf(shard.entries, ref));
+  uncountSlotKey(shard, table, ref);
+  removeFromTable(shard, table, hash, ref);
+  doomTree(shard, ref);
+  detachEntry(shard, ref);
+  shard.control[KEYS_LIVE] -= 1;
 }
 
 /** No entry of the shard may have a higher LSN than the shard: what was loaded goes up to this one. */
@@ -255,7 +281,7 @@ function hashImages(staging: Staging, images: Images, ref: number): number {
   const first = images.start / WORD_BYTES;
   const end = images.end / WORD_BYTES;
   reserveStaged(staging, images.records);
-  const { pairs } = staging;
+  const { pairs, collections } = staging;
   let { count, hasDeadlines } = staging;
   let last = first;
   for (let at = first; at < end; at += (words[at] >>> 2) * WORDS_PER_CELL) {
@@ -265,6 +291,8 @@ function hashImages(staging: Staging, images: Images, ref: number): number {
     count += 1;
     placeImage(words, at, table, translateClock(imageClock(words, at), images.hasUseClocks, toUses, nowMs));
     if (!hasDeadlines && imageExpires(words, at)) hasDeadlines = true;
+    const type = imageType(words, at);
+    if (type !== TYPE_STRING) collections[type - TYPE_LIST] += 1;
     last = at;
   }
   staging.count = count;
@@ -299,6 +327,14 @@ function scheduleStaged(staging: Staging, table: number): void {
   shard.control[tableBase(table) + TABLE_EXPIRING] += expiring;
 }
 
+/** Counts the staged collections as the table's; what is a double is uncounted when it goes. */
+function countStaged({ shard, collections }: Staging, table: number): void {
+  const counts = tableBase(table) + TABLE_COLLECTIONS;
+  for (let index = 0; index < COLLECTION_TYPES; index += 1)
+    shard.control[counts + index] += collections[index];
+  collections.fill(0);
+}
+
 /** As many groups as the table will need: at once while it is empty, else by splits. */
 function growTable(shard: Shard, table: number, count: number, expectedKeys: number): void {
   const keys = shard.control[tableBase(table) + TABLE_KEYS];
@@ -324,7 +360,7 @@ function fillGroup(
   const { control } = shard;
   const { words } = shard.groups;
   let group = groupAt(shard, table, index);
-  const before = group === NONE ? 0 : countOf(words, group);
+  const before = group === NONE ? 0 : refsIn(words, group);
   const end = dropDoubles(shard, table, before > 0, pairs, from, to, seen);
   const count = before + end - from;
   if (group === NONE || capacityOf(words, group) < count) {
@@ -400,7 +436,10 @@ function replaceKnown(shard: Shard, table: number, hash: number, ref: number): b
   const known = findInTable(shard, table, hash, entryBytes(entries, ref), at, at + keyLength(entries, ref));
   if (known === NONE) return false;
   const isNewer = lsnOf(entries, ref) > lsnOf(entries, known);
-  if (isNewer) replaceInTable(shard, table, hash, known, ref);
+  if (isNewer) {
+    replaceInTable(shard, table, hash, known, ref);
+    doomTree(shard, known);
+  }
   dropStaged(shard, table, isNewer ? known : ref);
   return true;
 }
@@ -419,12 +458,13 @@ function haveOneKey(shard: Shard, one: number, other: number): boolean {
   );
 }
 
-/** Gives back the block of an entry that is scheduled but in no group; the recency lists are made anew anyway. */
+/** Gives back the block of an entry that is scheduled and counted but in no group; the recency lists are made anew anyway. */
 function dropStaged(shard: Shard, table: number, ref: number): void {
   if (expiresAt(shard.entries, ref) !== 0) {
     unscheduleEntry(shard, ref);
     shard.control[tableBase(table) + TABLE_EXPIRING] -= 1;
   }
+  uncountType(shard, table, typeOf(shard.entries, ref));
   forgetEntry(shard, ref);
 }
 

@@ -7,6 +7,7 @@
  * first digit is read in the order of the memory, some 15 ns each; a second, which ages apart by more than 12 days need (an
  * hour in a small shard), follows the chains at a cache miss each.
  */
+import { isPage } from '../collections/page.ts';
 import { firstBlock, isFreeBlock, lastBlock, nextBlock } from './arena.ts';
 import { clockOf, writeSmall } from './entry.ts';
 import {
@@ -50,7 +51,7 @@ export function orderByClock(shard: Shard, nowMs: number): void {
   let youngest = AGE_MAX;
   let eldest = 0;
   for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
-    if (isFreeBlock(entries, ref)) continue;
+    if (isFreeBlock(entries, ref) || isPage(entries, ref)) continue;
     writeSmall(entries, ref, false);
     const age = clockAge(clockOf(entries, ref), time, isUses);
     if (age < youngest) youngest = age;

@@ -15,7 +15,7 @@ import type { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { readUint64 } from '../base/bytes.ts';
 import { DATABASES_MAX } from '../config/limits.ts';
-import { EXPIRES_AT_MS_MAX } from './layout.ts';
+import { EXPIRES_AT_MS_MAX, TYPE_HASH, TYPE_LIST } from './layout.ts';
 
 /** A whole string: its key, its value, its deadline or none. */
 export const EFFECT_PUT = 1;
@@ -29,10 +29,17 @@ export const EFFECT_SPLICE = 4;
 export const EFFECT_FLUSH = 5;
 /** The database and database EXTRA change places in the shard. */
 export const EFFECT_SWAP = 6;
+/** What becomes of a collection: the value is operations (collections/change.ts), one behind the other. */
+export const EFFECT_CHANGE = 7;
 
 export const RECORD_EXPIRES = 1;
 /** The string counts as changed in place (`OBJECT ENCODING` says raw). */
 export const RECORD_RAW = 2;
+/** CHANGE: the collection begins empty, in the place of whatever the key was; the deadline is the record's. */
+export const RECORD_CREATES = 4;
+/** CHANGE: the type of the collection, as entries have it, in these bits of the flags. */
+export const RECORD_TYPE_SHIFT = 4;
+export const RECORD_TYPE_MASK = 0b111;
 
 /** The header in bytes, and its words. */
 export const RECORD_HEADER_BYTES = 16;
@@ -49,6 +56,7 @@ export const RECORD_FLAGS_SHIFT = 16;
 
 const BYTE_MASK = 0xff;
 const FLAGS_KNOWN = RECORD_EXPIRES | RECORD_RAW;
+const CHANGE_FLAGS_KNOWN = RECORD_EXPIRES | RECORD_CREATES | (RECORD_TYPE_MASK << RECORD_TYPE_SHIFT);
 const ALIGNMENT_MASK = 7;
 const WORD_BYTES = 4;
 const TWO_TO_32 = 2 ** 32;
@@ -128,6 +136,11 @@ export function recordBytes(bytes: number): number {
   return over === 0 ? bytes : bytes + ALIGNMENT_MASK + 1 - over;
 }
 
+/** CHANGE: the type of the collection. */
+export function recordType({ flags }: RecordView): number {
+  return (flags >>> RECORD_TYPE_SHIFT) & RECORD_TYPE_MASK;
+}
+
 /** Reads the optional numbers; returns where they end, -1 when they do not fit. */
 function decodeNumbers(bytes: Buffer, at: number, end: number, view: RecordView): number {
   const hasDeadline = (view.flags & RECORD_EXPIRES) !== 0;
@@ -143,8 +156,10 @@ function decodeNumbers(bytes: Buffer, at: number, end: number, view: RecordView)
 /** Whether the fields are what the effect allows. */
 function isSane(view: RecordView): boolean {
   const { effect, flags, extra } = view;
-  if (view.database >= DATABASES_MAX || (flags & ~FLAGS_KNOWN) !== 0) return false;
+  if (view.database >= DATABASES_MAX) return false;
   if ((flags & RECORD_EXPIRES) !== 0 && !isDeadline(view.expiresAtMs)) return false;
+  if (effect === EFFECT_CHANGE) return extra === 0 && isSaneChange(flags);
+  if ((flags & ~FLAGS_KNOWN) !== 0) return false;
   const valueBytes = view.valueEnd - view.valueStart;
   if (effect === EFFECT_PUT) return extra === 0;
   if (effect === EFFECT_SPLICE)
@@ -156,6 +171,13 @@ function isSane(view: RecordView): boolean {
   if (view.keyEnd !== view.keyStart) return false;
   if (effect === EFFECT_FLUSH) return extra === 0;
   return effect === EFFECT_SWAP && extra < DATABASES_MAX;
+}
+
+/** A collection that is there keeps its deadline. */
+function isSaneChange(flags: number): boolean {
+  const type = (flags >>> RECORD_TYPE_SHIFT) & RECORD_TYPE_MASK;
+  if ((flags & ~CHANGE_FLAGS_KNOWN) !== 0 || type < TYPE_LIST || type > TYPE_HASH) return false;
+  return (flags & (RECORD_EXPIRES | RECORD_CREATES)) !== RECORD_EXPIRES;
 }
 
 function isDeadline(expiresAtMs: number): boolean {

@@ -2,9 +2,15 @@
  * What becomes of shards whose lock was held by a thread that died: checked, rebuilt if broken, and only then freed.
  *
  * Runs on the main thread. The entries describe themselves, so everything else (index, lists, wheel, counts) is rebuilt
- * from a walk over the arena's blocks. Only if the blocks themselves are broken is the shard emptied.
+ * from a walk over the arena's blocks. A collection keeps its pages if all are there; pages that belong to none are freed.
+ * Only if the blocks themselves are broken is the shard emptied.
  */
+import { writeHead } from '../collections/form.ts';
+import { addCells, cellsOfHead, headOf, isPage, parentOf, writeParent } from '../collections/page.ts';
+import { takePages } from '../collections/page-walk.ts';
+import { checkCollection } from '../collections/sequence-check.ts';
 import {
+  blockCells,
   firstBlock,
   formatArena,
   isFreeBlock,
@@ -15,7 +21,8 @@ import {
   release,
 } from './arena.ts';
 import { checkShard, describesEntry } from './check.ts';
-import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf } from './entry.ts';
+import { doomTree } from './doomed-trees.ts';
+import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, typeOf } from './entry.ts';
 import { scheduleEntry } from './expiry.ts';
 import { breakJournal, isJournalBroken, mendJournal } from './journal.ts';
 import {
@@ -38,6 +45,7 @@ import {
   TABLE_MAPPED,
   TABLE_STATE,
   TABLES,
+  TYPE_STRING,
   WORDS_PER_CELL,
   WRITING,
 } from './layout.ts';
@@ -46,6 +54,7 @@ import { adoptEntry } from './recency.ts';
 import { formatIndex, formatShard, type Shard } from './shard.ts';
 import { recountSlotKeys } from './slot-keys.ts';
 import { clearTable, findInTable, hashOfEntry, insertInTable, tableBase } from './table.ts';
+import { countType } from './type-counts.ts';
 
 /** Frees the locks that a dead thread held, after checking and if need be rebuilding their shards. Says what it did. */
 export function recoverAfterDeath(shards: readonly Shard[], deadThreadId: number, nowMs: number): string[] {
@@ -102,15 +111,21 @@ function rebuildShard(shard: Shard, nowMs: number): number {
     formatShard(shard, nowMs);
     return Infinity;
   }
-  const refs: number[] = [];
+  const found: number[] = [];
+  const pages = new Set<number>();
   let dropped = 0;
   for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
     if (isFreeBlock(entries, ref)) continue;
-    if (isKept(shard, ref)) refs.push(ref);
+    if (isPage(entries, ref)) pages.add(ref);
+    else if (isKept(shard, ref)) found.push(ref);
     else dropped += 1;
   }
+  const heads = headsByOwner(shard, pages);
+  const kept = new Set<number>();
+  const refs = found.filter((ref) => keepWhole(shard, ref, pages, heads, kept));
+  dropped += found.length - refs.length;
   refs.sort((a, b) => clockOf(entries, a) - clockOf(entries, b));
-  rebuildFreeLists(entries, new Set(refs));
+  rebuildFreeLists(entries, kept);
   formatArena(shard.groups);
   formatIndex(shard, nowMs);
   for (const ref of refs) {
@@ -161,6 +176,52 @@ function isKept(shard: Shard, ref: number): boolean {
   );
 }
 
+/**
+ * The pages above which there is no other, by what they name as their entry. An entry names its head byte by byte: where that was not
+ * finished, the head knows.
+ */
+function headsByOwner({ entries }: Shard, pages: ReadonlySet<number>): Map<number, number> {
+  const heads = new Map<number, number>();
+  for (const page of pages) {
+    const owner = parentOf(entries, page);
+    if (!pages.has(owner)) heads.set(owner, page);
+  }
+  return heads;
+}
+
+/**
+ * Adds an entry and its pages, which it gets out of those that nobody has, to what is kept; false where it lacks any. Of two copies of
+ * an entry, left behind by one who moved it, the first keeps them.
+ */
+function keepWhole(
+  shard: Shard,
+  ref: number,
+  pages: Set<number>,
+  heads: ReadonlyMap<number, number>,
+  kept: Set<number>,
+): boolean {
+  const { entries } = shard;
+  const named = headOf(shard, ref);
+  const head = named === NONE ? NONE : (heads.get(ref) ?? named);
+  const own: number[] = [ref];
+  let cells = 0;
+  const take = (page: number, parent: number): boolean => {
+    if (!pages.delete(page)) return false;
+    writeParent(entries, page, parent);
+    cells += blockCells(entries.words, page);
+    own.push(page);
+    return true;
+  };
+  if (head !== NONE) {
+    if (!takePages(entries, head, ref, take)) return false;
+    addCells(entries, head, cells - cellsOfHead(entries, head));
+    if (head !== named) writeHead(entries, ref, head);
+  }
+  if (typeOf(entries, ref) !== TYPE_STRING && checkCollection(shard, ref) !== undefined) return false;
+  for (const block of own) kept.add(block);
+  return true;
+}
+
 /** Puts one entry back into index, lists, wheel and counts; an entry whose key is there already is dropped. */
 function relinkWhole(shard: Shard, ref: number): boolean {
   const { control, entries } = shard;
@@ -169,9 +230,11 @@ function relinkWhole(shard: Shard, ref: number): boolean {
   const key = keyOffset(entries, ref);
   const known = findInTable(shard, table, hash, entryBytes(entries, ref), key, key + keyLength(entries, ref));
   if (known !== NONE || !insertInTable(shard, table, hash, ref)) {
+    doomTree(shard, ref);
     release(entries, ref);
     return false;
   }
+  countType(shard, table, typeOf(entries, ref));
   control[control[tableBase(table) + TABLE_STATE] === TABLE_DOOMED ? KEYS_DOOMED : KEYS_LIVE] += 1;
   adoptEntry(shard, ref);
   if (expiresAt(entries, ref) === 0) return true;

@@ -19,6 +19,8 @@ import {
   COMPACTION_HAND,
   DATABASE_TABLES,
   DATABASES,
+  DOOMED_TREES,
+  DOOMED_TREES_COUNT,
   EXPIRING_LIVE,
   HASH_KEY_0,
   HASH_KEY_1,
@@ -222,6 +224,8 @@ export function formatIndex(shard: Shard, nowMs: number): void {
   control[MIGRATION_CURSOR] = NONE;
   control[COMPACTION_HAND] = NONE;
   control[EXPIRING_LIVE] = 0;
+  control[DOOMED_TREES] = NONE;
+  control[DOOMED_TREES_COUNT] = 0;
   shard.slotKeys?.fill(0);
   formatRecency(shard);
   startWheel(shard, nowMs);

@@ -19,7 +19,6 @@ import {
   CAPACITY_MAX,
   CAPACITY_STEP,
   capacityOf,
-  countOf,
   createFor,
   createGroup,
   fetchGroups,
@@ -27,6 +26,7 @@ import {
   GROUP_TAGS,
   placeOf,
   pushPlace,
+  refsIn,
   refsOf,
   tagAt,
   takePlace,
@@ -212,7 +212,7 @@ export function visitGroup(
   if (group !== NONE) {
     const { words } = shard.groups;
     const refs = refsOf(words, group);
-    for (let place = countOf(words, group) - 1; place >= 0; place -= 1) visit(words[refs + place]);
+    for (let place = refsIn(words, group) - 1; place >= 0; place -= 1) visit(words[refs + place]);
   }
   return bits === 0 ? POSITIONS : (reverseBits(index) >>> 0) + 2 ** (32 - bits);
 }
@@ -225,14 +225,14 @@ export function positionOf(shard: Shard, ref: number): number {
 /** The reference at a place of a group, for sampling: groups and places are numbered from 0. NONE beyond the last. */
 export function refAt(shard: Shard, table: number, groupIndex: number, place: number): number {
   const group = groupAt(shard, table, groupIndex);
-  if (group === NONE || place >= countOf(shard.groups.words, group)) return NONE;
+  if (group === NONE || place >= refsIn(shard.groups.words, group)) return NONE;
   return shard.groups.words[refsOf(shard.groups.words, group) + place];
 }
 
 /** How many references a group holds. */
 export function groupSize(shard: Shard, table: number, groupIndex: number): number {
   const group = groupAt(shard, table, groupIndex);
-  return group === NONE ? 0 : countOf(shard.groups.words, group);
+  return group === NONE ? 0 : refsIn(shard.groups.words, group);
 }
 
 /** Cells of the index arena that a table holds, its segments and its groups. For checks. */
@@ -322,12 +322,12 @@ function placeGroup(shard: Shard, table: number, index: number, group: number): 
 function appendToGroup(shard: Shard, table: number, index: number, tag: number, ref: number): boolean {
   const { words } = shard.groups;
   let group = groupAt(shard, table, index);
-  if (group === NONE || countOf(words, group) === capacityOf(words, group)) {
+  if (group === NONE || refsIn(words, group) === capacityOf(words, group)) {
     const capacity = group === NONE ? CAPACITY_STEP : capacityOf(words, group) + CAPACITY_STEP;
     group = resizeGroup(shard, table, index, group, capacity);
     if (group === NONE) return false;
   }
-  const place = countOf(words, group);
+  const place = refsIn(words, group);
   writeTag(words, group, place, tag);
   words[refsOf(words, group) + place] = ref;
   words[group * WORDS_PER_CELL + GROUP_COUNTS] += 1;
@@ -347,7 +347,7 @@ export function resizeGroup(
   if (to === NONE) return NONE;
   if (from !== NONE) {
     const { words } = shard.groups;
-    const count = countOf(words, from);
+    const count = refsIn(words, from);
     const tagsFrom = from * WORDS_PER_CELL + GROUP_TAGS;
     const tagsTo = to * WORDS_PER_CELL + GROUP_TAGS;
     for (let i = 0; i < (count + 1) >>> 1; i += 1) words[tagsTo + i] = words[tagsFrom + i];
@@ -366,7 +366,7 @@ export function resizeGroup(
 
 /** Gives back the places that a group does not use, or the whole of an empty one. */
 function trimGroup(shard: Shard, table: number, index: number, group: number): void {
-  const count = countOf(shard.groups.words, group);
+  const count = refsIn(shard.groups.words, group);
   if (count > 0) {
     resizeGroup(shard, table, index, group, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
     return;
@@ -396,7 +396,7 @@ function divideGroup(shard: Shard, table: number, from: number, to: number, leve
   const group = groupAt(shard, table, from);
   if (group === NONE) return placeGroup(shard, table, to, NONE);
   const { words } = shard.groups;
-  const count = countOf(words, group);
+  const count = refsIn(words, group);
   const refs = refsOf(words, group);
   let moving = 0;
   for (let place = 0; place < count; place += 1) moving += splitBit(shard, group, refs, place, level);
@@ -424,7 +424,7 @@ function retagGroup(shard: Shard, group: number, levelBefore: number, level: num
   if (group === NONE || tagShift(levelBefore) === tagShift(level)) return;
   const { words } = shard.groups;
   const refs = refsOf(words, group);
-  for (let place = countOf(words, group) - 1; place >= 0; place -= 1) {
+  for (let place = refsIn(words, group) - 1; place >= 0; place -= 1) {
     writeTag(words, group, place, tagFor(hashOfEntry(shard, words[refs + place]), level));
   }
 }
@@ -458,8 +458,8 @@ function joinGroups(shard: Shard, table: number, from: number, to: number, level
     retagGroup(shard, target, level + 1, level);
     return true;
   }
-  const moving = countOf(words, source);
-  const count = moving + (target === NONE ? 0 : countOf(words, target));
+  const moving = refsIn(words, source);
+  const count = moving + (target === NONE ? 0 : refsIn(words, target));
   if (target === NONE || capacityOf(words, target) < count) {
     target = resizeGroup(shard, table, to, target, Math.ceil(count / CAPACITY_STEP) * CAPACITY_STEP);
     if (target === NONE) return false;

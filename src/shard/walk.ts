@@ -7,28 +7,29 @@
  * records above the LSN at which the walk began, that is the state of the shard.
  *
  * A slice ends between two groups of the index, after so many entries or bytes (some 50 us). Entries of a group that has more
- * bytes than a slice are taken in the order of their hashes, so that the next slice can go on between them. One entry is
- * copied in one go: a value of 512 MB holds the lock for some 100 ms.
+ * bytes than a slice are taken in the order of their hashes, so that the next slice can go on between them. One string is
+ * copied in one go: a value of 512 MB holds the lock for some 100 ms. Large collections come when all else is done, piece by
+ * piece (walk-large.ts).
  */
-import type { Buffer } from 'node:buffer';
 import { SNAPSHOT_SLICE_BYTES, SNAPSHOT_SLICE_ENTRIES } from '../config/limits.ts';
 import { tableFor } from './databases.ts';
-import { entryBytes, entryOffset } from './entry.ts';
 import { CAPACITY_MAX } from './group.ts';
-import { cellsOfImage, finishImage } from './image.ts';
-import { CELL_BYTES, DATABASES, LSN, SNAPSHOT_VOID, WORDS_PER_CELL } from './layout.ts';
+import { cellsOfImage } from './image.ts';
+import { copyEntry, type ImageMemory } from './image-memory.ts';
+import { CELL_BYTES, DATABASES, LSN, SNAPSHOT_VOID } from './layout.ts';
 import { acquireShard, releaseShard } from './lock.ts';
 import type { Shard } from './shard.ts';
 import { POSITIONS, positionOf, visitGroup } from './table.ts';
-
-/** Private memory for images: `words` and `bytes` view the same. Images come from byte `used` on, up to `end`. */
-export type ImageMemory = {
-  readonly bytes: Buffer;
-  readonly words: Int32Array;
-  readonly start: number;
-  readonly end: number;
-  used: number;
-};
+import {
+  copyLarge,
+  createLargeWalk,
+  isLargeEntry,
+  LARGE_END,
+  LARGE_MORE,
+  type LargeWalk,
+  nextLargeDatabase,
+  noteLarge,
+} from './walk-large.ts';
 
 export type ShardWalk = {
   readonly shard: Shard;
@@ -39,8 +40,6 @@ export type ShardWalk = {
   asOfLsn: number;
   database: number;
   position: number;
-  /** Images copied so far. */
-  records: number;
   /** After WALK_LARGE: what the next image needs. */
   neededBytes: number;
   /** The entries of the group at hand, their cells, and how many they are. */
@@ -48,6 +47,9 @@ export type ShardWalk = {
   readonly cells: Int32Array;
   count: number;
   readonly collect: (ref: number) => void;
+  /** What comes last: the large collections that were met; and whether that is where the walk is. */
+  readonly large: LargeWalk;
+  isAtLarge: boolean;
 };
 
 /** How a slice ended: there is more; the memory is full; an entry is larger than the memory is when empty. */
@@ -58,15 +60,6 @@ export const WALK_LARGE = 2;
 const WALK_NEXT_DATABASE = 3;
 export const WALK_END = 4;
 export const WALK_VOID = 5;
-
-/** Up to this many bytes, a loop over words beats the fixed 50 ns of `Buffer.copy` (measured on Node 26, shared to private). */
-const LOOP_BYTES_MAX = 96;
-const WORD_BYTES = CELL_BYTES / WORDS_PER_CELL;
-
-export function createImageMemory(bytes: Buffer, start: number): ImageMemory {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD_BYTES));
-  return { bytes, words, start, end: bytes.length, used: start };
-}
 
 /** Begins a walk: what the shard has up to this moment's LSN will be in its images. */
 export function startWalk(shard: Shard): ShardWalk {
@@ -79,7 +72,6 @@ export function startWalk(shard: Shard): ShardWalk {
       asOfLsn: shard.numbers[LSN],
       database: 0,
       position: 0,
-      records: 0,
       neededBytes: 0,
       refs: new Int32Array(CAPACITY_MAX),
       cells: new Int32Array(CAPACITY_MAX),
@@ -88,6 +80,8 @@ export function startWalk(shard: Shard): ShardWalk {
         walk.refs[walk.count] = ref;
         walk.count += 1;
       },
+      large: createLargeWalk(shard),
+      isAtLarge: false,
     };
     return walk;
   } finally {
@@ -102,7 +96,7 @@ export function walkSlice(walk: ShardWalk, memory: ImageMemory): number {
   try {
     if (shard.control[SNAPSHOT_VOID] !== walk.voidMark) return WALK_VOID;
     walk.asOfLsn = shard.numbers[LSN];
-    return copyGroups(walk, memory);
+    return walk.isAtLarge ? copyRest(walk, memory) : copyGroups(walk, memory);
   } finally {
     releaseShard(shard);
   }
@@ -113,8 +107,8 @@ function copyGroups(walk: ShardWalk, memory: ImageMemory): number {
   const table = tableFor(shard, walk.database);
   const bytesBefore = memory.used;
   let groupsLeft = SNAPSHOT_SLICE_ENTRIES;
-  const recordsMax = walk.records + SNAPSHOT_SLICE_ENTRIES;
-  while (walk.records < recordsMax && groupsLeft > 0) {
+  const recordsMax = memory.records + SNAPSHOT_SLICE_ENTRIES;
+  while (memory.records < recordsMax && groupsLeft > 0) {
     if (walk.position >= POSITIONS) return nextDatabase(walk);
     walk.count = 0;
     const next = visitGroup(shard, table, walk.position, walk.collect);
@@ -131,19 +125,40 @@ function copyGroups(walk: ShardWalk, memory: ImageMemory): number {
 }
 
 function nextDatabase(walk: ShardWalk): number {
-  if (walk.database === walk.shard.control[DATABASES] - 1) return WALK_END;
+  if (walk.database === walk.shard.control[DATABASES] - 1) {
+    walk.isAtLarge = true;
+    return copyEnd(walk);
+  }
   walk.database += 1;
   walk.position = 0;
   return WALK_NEXT_DATABASE;
 }
 
-/** The bytes of the group's images. Reading all headers before the first is copied lets the cache misses overlap. */
+/** The large collections, database by database. */
+function copyRest(walk: ShardWalk, memory: ImageMemory): number {
+  const { large, database } = walk;
+  const status = copyLarge(large, database, memory);
+  if (status === LARGE_END) return copyEnd(walk);
+  if (status === LARGE_MORE) return WALK_MORE;
+  return noRoom(walk, memory, large.neededBytes);
+}
+
+/** Of the database at hand nothing is left to copy. */
+function copyEnd(walk: ShardWalk): number {
+  const database = nextLargeDatabase(walk.large);
+  if (database < 0) return WALK_END;
+  walk.database = database;
+  return WALK_NEXT_DATABASE;
+}
+
+/** The bytes of the group's images; large collections have none yet. Reading all headers before the first is copied lets the cache misses overlap. */
 function measureGroup(walk: ShardWalk): number {
-  const { words } = walk.shard.entries;
+  const { entries } = walk.shard;
   const { refs, cells, count } = walk;
   let sum = 0;
   for (let index = 0; index < count; index += 1) {
-    const own = cellsOfImage(words, refs[index]);
+    const ref = refs[index];
+    const own = isLargeEntry(entries, ref) ? 0 : cellsOfImage(entries.words, ref);
     cells[index] = own;
     sum += own;
   }
@@ -183,22 +198,12 @@ function noRoom(walk: ShardWalk, memory: ImageMemory, bytes: number): number {
   return WALK_LARGE;
 }
 
-function copyImage(walk: ShardWalk, memory: ImageMemory, index: number): void {
-  const { entries } = walk.shard;
-  const ref = walk.refs[index];
-  const cells = walk.cells[index];
-  const bytes = cells * CELL_BYTES;
-  const target = memory.words;
-  const at = memory.used / WORD_BYTES;
-  if (bytes <= LOOP_BYTES_MAX) {
-    const { words } = entries;
-    const end = (ref + cells) * WORDS_PER_CELL;
-    for (let from = ref * WORDS_PER_CELL, to = at; from < end; from += 1, to += 1) target[to] = words[from];
-  } else {
-    const offset = entryOffset(ref);
-    entryBytes(entries, ref).copy(memory.bytes, memory.used, offset, offset + bytes);
-  }
-  finishImage(target, at, cells, walk.database);
-  memory.used += bytes;
-  walk.records += 1;
+function copyImage(
+  { shard, refs, cells, database, large }: ShardWalk,
+  memory: ImageMemory,
+  index: number,
+): void {
+  const ref = refs[index];
+  if (cells[index] === 0) noteLarge(large, database, positionOf(shard, ref));
+  else copyEntry(memory, shard, ref, cells[index], database);
 }

@@ -5,6 +5,7 @@
 import { type Clock, sharedMs } from '../base/clock.ts';
 import { ShardBusyError } from '../base/errors.ts';
 import { createAclAccess } from '../commands/acl-access.ts';
+import { createBlocking } from '../commands/blocking-state.ts';
 import { createChanges } from '../commands/changes.ts';
 import { type ClusterView, createClusterView } from '../commands/cluster-view.ts';
 import type { Engine, EngineBus, EngineLog } from '../commands/engine.ts';
@@ -79,6 +80,7 @@ export function createEngine(
       threadIdOfWorker(0),
     ),
     pubsub: createPubSub(),
+    blocking: createBlocking(threadIdOfWorker(0)),
     changes: createChanges(shards),
     drainLog: () => undefined,
     onLogged: undefined,

@@ -16,7 +16,7 @@ import {
 } from '../config/limits.ts';
 import type { MadeSegment } from '../durability/disk-state.ts';
 import { openCounters } from '../metrics/counters.ts';
-import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
+import { CLIENTS_BLOCKED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../metrics/names.ts';
 import {
   type BusPort,
   type HandedSocket,
@@ -256,6 +256,7 @@ function buryMember(workers: Workers, member: Member, code: number): void {
   // Its section has no other writer now.
   member.counters[CONNECTIONS_CLOSED] += lost;
   member.counters[CONNECTIONS_OPEN] = 0;
+  member.counters[CLIENTS_BLOCKED] = 0;
   if (workers.stopping) return;
   const livedMs = monotonicMs() - member.startedAtMs;
   member.deaths = livedMs > RESTART_CALM_MS ? 1 : member.deaths + 1;

@@ -56,6 +56,13 @@ function valuesOf(sources: ReadingSources, name: string) {
 }
 
 describe('the page of metrics', () => {
+  test('has the keys of each type', () => {
+    expect(valuesOf(sampleSources(), 'distcache_keys_by_type')).toEqual([
+      { type: 'string', value: 18 },
+      { type: 'hash', value: 12 },
+    ]);
+  });
+
   test('has each counter of each thread, with its help and type', () => {
     const sources = sampleSources();
     for (const counters of sources.counters)

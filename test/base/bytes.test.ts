@@ -1,7 +1,7 @@
 /** Bytes between private and shared memory: every length around the bounds at which the way of copying changes. */
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { copyBytes, copySharedBytes } from '../../src/base/bytes.ts';
+import { copyBytes, copySharedBytes, shiftSharedBytes } from '../../src/base/bytes.ts';
 
 const LENGTHS = [0, 1, 27, 28, 29, 127, 128, 129, 1000, 16_383, 16_384, 16_385, 50_000];
 const SIZE = 60_000;
@@ -30,6 +30,24 @@ describe.each([
         expect(target.compare(source, start, start + length, at, at + length)).toBe(0);
         expect(target.subarray(0, at).every((byte) => byte === 0)).toBe(true);
         expect(target.subarray(at + length).every((byte) => byte === 0)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('shiftSharedBytes', () => {
+  it('moves the span by any distance, forwards and backwards, and nothing beside it', () => {
+    const source = shared(true);
+    for (const length of LENGTHS) {
+      for (const distance of [-4000, -29, -1, 0, 1, 13, 28, 5000]) {
+        const bytes = shared(true);
+        const start = 4500;
+        const at = start + distance;
+        shiftSharedBytes(bytes, start, start + length, at);
+        expect(bytes.compare(source, start, start + length, at, at + length)).toBe(0);
+        expect(bytes.compare(source, 0, Math.min(start, at), 0, Math.min(start, at))).toBe(0);
+        const end = Math.max(start, at) + length;
+        expect(bytes.compare(source, end, SIZE, end, SIZE)).toBe(0);
       }
     }
   });

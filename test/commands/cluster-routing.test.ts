@@ -104,7 +104,32 @@ describe('a command of several keys', () => {
   });
 });
 
+describe('a command of as many keys as it says', () => {
+  it('goes where these are, and nowhere because of what stands behind them', () => {
+    const { harness } = redirecting({ ownerOf: ownersBut({ b: OTHER }) });
+    expect(harness.run('LMPOP', '1', 'a', 'LEFT')).toBe('*-1\r\n');
+    expect(harness.run('LMPOP', '1', 'b', 'LEFT')).toBe(moved('b', OTHER));
+    expect(harness.run('LMPOP', '2', 'a', 'b', 'LEFT')).toBe(CROSS_SLOT);
+    expect(harness.run('SINTERCARD', '1', 'a', 'LIMIT', 'b')).toMatch(/^-ERR LIMIT /);
+  });
+
+  it('says here what is wrong with their number', () => {
+    const { harness } = redirecting({ ownerOf: ownersBut({ b: NO_NODE, left: OTHER }) });
+    expect(harness.run('GET', 'b')).toBe(NOT_SERVED);
+    expect(harness.run('LMPOP', '0', 'left', 'left')).toBe('-ERR numkeys should be greater than 0\r\n');
+    expect(harness.run('LMPOP', '9', 'left', 'left')).toBe('-ERR syntax error\r\n');
+  });
+});
+
 describe('a node that forwards', () => {
+  it('passes nothing on that waits, but says who can serve it', () => {
+    const { harness, cluster } = openWorld({ ownerOf: ownersBut({ b: OTHER }) });
+    const forwards = recordForwards(cluster);
+    expect(harness.run('BLPOP', 'b', '0')).toBe(moved('b', OTHER));
+    expect(harness.run('LPOP', 'b')).toBe('');
+    expect(forwards).toEqual(['1: LPOP b']);
+  });
+
   it('passes commands on, and only those of other nodes', () => {
     const { harness, cluster } = openWorld({ ownerOf: ownersBut({ b: OTHER }) });
     const forwards = recordForwards(cluster);

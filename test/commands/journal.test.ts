@@ -16,6 +16,7 @@ function command(random: Random): string[] {
   const whole = random;
   const one = <Item>(items: readonly Item[]): Item => items[whole(items.length)];
   const key = () => `key:${whole(KEYS)}${whole(5) === 0 ? 'x'.repeat(whole(300)) : ''}`;
+  const sketch = () => `sketch:${whole(KEYS / 10)}`;
   const value = () => one(['', '7', '-3.5', 'v'.repeat(whole(60)), 'w'.repeat(whole(4000))]);
   const soon = () => String(1 + whole(400));
   return one([
@@ -32,6 +33,12 @@ function command(random: Random): string[] {
     () => ['GETSET', key(), value()],
     () => ['APPEND', key(), value()],
     () => ['SETRANGE', key(), String(whole(5000)), value()],
+    () => ['SETBIT', key(), String(whole(20_000)), one(['0', '1'])],
+    () => ['BITFIELD', key(), 'INCRBY', 'u16', String(whole(3000)), '7', 'SET', 'i5', '#9', '3'],
+    () => ['BITOP', one(['AND', 'OR', 'XOR']), key(), key(), key()],
+    () => ['PFADD', sketch(), value(), value()],
+    () => ['PFMERGE', sketch(), sketch(), sketch()],
+    () => ['PFCOUNT', sketch()],
     () => [one(['INCR', 'DECR']), key()],
     () => ['INCRBYFLOAT', key(), '0.5'],
     () => [one(['DEL', 'UNLINK', 'EXISTS', 'TOUCH']), key(), key()],

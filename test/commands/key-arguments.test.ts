@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { findKeyArguments } from '../../src/commands/key-arguments.ts';
 import type { CommandSpec, KeySpec } from '../../src/commands/spec.ts';
 import { ALL_COMMANDS } from '../../src/commands/tables/all.ts';
+import { SORT_COMMANDS } from '../../src/commands/tables/sort.ts';
 
 const RANGE_OF_ONE = { lastKey: 0, step: 1, limit: 0 };
 
@@ -77,9 +78,17 @@ describe('findKeyArguments', () => {
     const [first, second] = [1, 2].map((index) => ({ flags: [], begin: { index }, find: RANGE_OF_ONE }));
     expect(keysOf(specOf('copy', [second, first]), 'copy a b')).toEqual(['b', 'a']);
     const unknown: KeySpec = { flags: [], begin: 'unknown', find: 'unknown' };
-    expect(keysOf(specOf('sort', [first, unknown]), 'sort a b')).toEqual([]);
+    expect(keysOf(specOf('georadius', [first, unknown]), 'georadius a b')).toEqual([]);
     const channel = { ...first, flags: ['not_key'] };
     expect(keysOf(specOf('spublish', [channel, second]), 'spublish a b')).toEqual(['b']);
+  });
+
+  it("finds SORT's destination behind its last STORE that is no other option's argument", () => {
+    const [sort, readOnly] = SORT_COMMANDS;
+    expect(keysOf(sort, 'sort a')).toEqual(['a RO access']);
+    expect(keysOf(sort, 'sort a by store store b store c')).toEqual(['a RO access', 'c OW update']);
+    expect(keysOf(sort, 'sort a limit store b')).toEqual(['a RO access']);
+    expect(keysOf(readOnly, 'sort_ro a store b')).toEqual(['a RO access']);
   });
 
   it("tells SET's flags by whether it answers the old value", () => {

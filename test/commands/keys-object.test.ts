@@ -1,5 +1,6 @@
 /** Keys from outside: OBJECT, MEMORY USAGE, DEBUG OBJECT. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { usedBytes } from '../../src/shard/eviction.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 let harness: Harness;
@@ -37,6 +38,25 @@ describe('OBJECT', () => {
     expect(encoding('key')).toBe('raw');
     harness.run('INCR', 'key');
     expect(encoding('key')).toBe('int');
+  });
+
+  it('tells the encoding of a collection by its type and size, and what was large stays so', () => {
+    harness.run('RPUSH', 'list', 'a');
+    harness.run('HSET', 'hash', 'field', 'value');
+    harness.run('SADD', 'numbers', '1', '2');
+    harness.run('SADD', 'words', 'one', 'two');
+    harness.run('ZADD', 'scores', '1', 'one');
+    const keys = ['list', 'hash', 'numbers', 'words', 'scores'];
+    expect(keys.map(encoding)).toEqual(['quicklist', 'listpack', 'intset', 'hashtable', 'listpack']);
+    expect(keys.map((key) => harness.run('OBJECT', 'REFCOUNT', key))).toEqual(keys.map(() => ':1\r\n'));
+    harness.run('HSET', 'hash', 'long', 'v'.repeat(65));
+    harness.run('SADD', 'numbers', 'no number');
+    harness.run('ZADD', 'scores', '2', 'm'.repeat(65));
+    expect(keys.map(encoding)).toEqual(['quicklist', 'hashtable', 'hashtable', 'hashtable', 'skiplist']);
+    harness.run('HDEL', 'hash', 'long');
+    harness.run('SREM', 'numbers', 'no number');
+    harness.run('ZREM', 'scores', 'm'.repeat(65));
+    expect(keys.map(encoding)).toEqual(['quicklist', 'hashtable', 'hashtable', 'hashtable', 'skiplist']);
   });
 
   it('counts seconds since the last use, and asking is none', () => {
@@ -108,6 +128,19 @@ describe('MEMORY USAGE', () => {
     const bytes = Number(harness.run('MEMORY', 'USAGE', 'key', 'SAMPLES', '0').slice(1));
     expect(bytes).toBeGreaterThan(1003);
     expect(bytes).toBeLessThan(1003 + 64);
+  });
+
+  it('of a collection counts all that belongs to it', () => {
+    const usage = () => Number(harness.run('MEMORY', 'USAGE', 'list').slice(1));
+    const used = () => harness.shards.reduce((sum, shard) => sum + usedBytes(shard), 0);
+    harness.run('SET', '{list}', 'makes the index');
+    const before = used();
+    for (let elements = 0; elements < 2000; elements += 100) {
+      harness.run('RPUSH', 'list', ...Array.from({ length: 100 }, (_, at) => `element ${elements + at}`));
+      // One place of the index is in use already for each key.
+      expect(usage()).toBe(used() - before + 8);
+    }
+    expect(usage()).toBeGreaterThan(2000 * 12);
   });
 
   it('takes only whole pairs of SAMPLES', () => {

@@ -127,6 +127,16 @@ describe('SCAN', () => {
     expect(scanAll(['MATCH', 'other:*']).steps).toBeGreaterThan(10);
     expect(scanAll(['TYPE', 'String']).keys).toHaveLength(505);
     expect(scanAll(['TYPE', 'zset']).keys).toHaveLength(0);
+    harness.run('RPUSH', 'a list', 'element');
+    harness.run('HSET', 'a hash', 'field', 'value');
+    harness.run('SADD', 'a set', 'member');
+    harness.run('ZADD', 'a zset', '1', 'member');
+    for (const type of ['list', 'hash', 'set', 'zset']) {
+      expect(scanAll(['TYPE', type.toUpperCase()]).keys).toEqual([`a ${type}`]);
+      expect(harness.run('TYPE', `a ${type}`)).toBe(`+${type}\r\n`);
+    }
+    expect(scanAll(['TYPE', 'string']).keys).toHaveLength(505);
+    expect(scanAll(['TYPE', 'stream']).keys).toHaveLength(0);
     expect(scanAll(['MATCH', 'k*', 'MATCH', '*:1', 'COUNT', '5', 'COUNT', '50']).keys.sort()).toEqual([
       'key:1',
       'other:1',

@@ -1,9 +1,11 @@
 /** WAIT and min-replicas-to-write: what counts is what replicas have said that they have. */
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../../src/commands/call.ts';
+import { installClientTopics } from '../../src/commands/client.ts';
 import type { ClusterView, Forwarder } from '../../src/commands/cluster-view.ts';
 import { countGoodReplicas, lacksReplicas } from '../../src/commands/replica-counts.ts';
 import { noteWritten, noteWrittenAnywhere } from '../../src/commands/written-slots.ts';
+import { CLIENTS_BLOCKED } from '../../src/metrics/names.ts';
 import { FAILOVERS, LEASE_ENDS_MS, NO_NODE, setSyncedTo } from '../../src/routing/node-table.ts';
 import {
   createReplicationBuffer,
@@ -88,6 +90,24 @@ describe('WAIT', () => {
     world.run('WAIT', '1', '1');
     await until(() => world.deferredReplies.length > 0, { what: () => 'no reply', msMax: 5_000 });
     expect(world.deferredReplies).toEqual([':0\r\n']);
+  });
+
+  it('ends by CLIENT UNBLOCK with what there is, or with an error, and is no longer blocked then', async () => {
+    const world = createWorld();
+    installClientTopics(world.engine);
+    world.run('SET', 'a', '1');
+    for (const [reason, reply] of [
+      ['TIMEOUT', ':0\r\n'],
+      ['ERROR', '-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n'],
+    ]) {
+      world.run('WAIT', '1', '0');
+      expect(world.engine.counters[CLIENTS_BLOCKED]).toBe(1);
+      world.runAs(world.connect(), 'CLIENT', 'UNBLOCK', `${world.session.id}`, reason);
+      await until(() => world.deferredReplies.length === 2, { what: () => 'no reply', msMax: 5_000 });
+      expect(world.deferredReplies.splice(0)).toEqual([reply, ':1\r\n']);
+      expect(world.engine.counters[CLIENTS_BLOCKED]).toBe(0);
+      expect(world.session.blocked).toBeUndefined();
+    }
   });
 
   it('counts no replica that has not got the slot whole', () => {

@@ -18,6 +18,41 @@ const COMMANDS_AT_ONCE = 20;
 const CONTAINERS = new Set(ALL_COMMANDS.filter(hasSubcommands).map(({ name }) => name));
 const PLAIN_NAMES = NAMES.filter((name) => !CONTAINERS.has(name));
 
+/** Lines of commands whose keys are not where the legacy positions say, right ones and wrong ones. */
+const MOVABLE_KEYS = [
+  ...[
+    'lmpop 1 a left',
+    'lmpop 2 a b left',
+    'lmpop 3 a b',
+    'lmpop 0 a left',
+    'lmpop -1 a left',
+    'lmpop x a left',
+  ],
+  ...['blmpop 0 2 a b left', 'blmpop 0 0 a left', 'bzmpop 0 1 a min', 'zmpop 2 a b min count 1'],
+  ...[
+    'sintercard 2 a b limit 1',
+    'sintercard 9 a b',
+    'zintercard 1 a',
+    'zunion 2 a b weights 1 2',
+    'zdiff 0 a',
+  ],
+  ...[
+    'zunionstore d 2 a b',
+    'zunionstore d 3 a b',
+    'zinterstore d 0 a',
+    'zdiffstore d x a',
+    'zdiffstore d 1 d',
+  ],
+  ...[
+    'sort a',
+    'sort a store b',
+    'sort a by w_* get x store b Store c',
+    'sort a limit store b',
+    'sort a store',
+  ],
+  ...['sort a limit 1 2 store b', 'sort a by store get x', 'sort_ro a by b', 'sort_ro a store b'],
+];
+
 const PROTOCOLS = ['2', '3'] as const;
 
 function hasSubcommands(spec: CommandSpec): boolean {
@@ -168,6 +203,7 @@ describeWithRedis('COMMAND against redis-server', () => {
       ['nosuch', 'x'],
       ['object', 'nosuch', 'x'],
       ['lcs', '', ''],
+      ...MOVABLE_KEYS.map((line) => line.split(' ')).filter(([name]) => NAMES.includes(name)),
     ];
     const commands = inner.flatMap((command) => [
       ['COMMAND', 'GETKEYS', ...command],

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { hearOracle, hearServer, type Step } from '../support/conversations.ts';
 import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/distcache-server.ts';
+import { EVENT_PROGRAMS, FAR } from '../support/event-programs.ts';
 import { eventually } from '../support/readings.ts';
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { converse } from '../support/replies.ts';
@@ -15,163 +16,6 @@ const RUNS = 100;
 const LISTENER = 0;
 const WRITER = 1;
 const EVERYTHING = 'KEAnm';
-const FAR = '99999999999';
-
-/** Each begins with no keys. */
-const PROGRAMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  SET: [
-    ['SET', 'k', 'v'],
-    ['SET', 'k', 'w'],
-    ['SET', 'k', 'w', 'EX', '100'],
-    ['SET', 'k', 'w', 'KEEPTTL'],
-    ['SET', 'k', 'w', 'PX', '100000', 'GET'],
-    ['SET', 'k', 'w', 'NX'],
-    ['SET', 'n', 'w', 'XX'],
-    ['SET', 'n', 'w', 'NX'],
-    ['SET', 'n', 'w', 'XX', 'EXAT', FAR],
-    ['SET', 'n', 'w', 'XX', 'GET'],
-    ['SET', 'm', 'w', 'XX', 'GET'],
-    ['SET', 'm', 'w', 'GET'],
-    ['SET', 'k', 'w', 'EX', '0'],
-    ['SET', 'k', 'w', 'NOSUCH'],
-  ],
-  'SETNX, SETEX, PSETEX, GETSET': [
-    ['SETNX', 'k', 'v'],
-    ['SETNX', 'k', 'v'],
-    ['SETEX', 'k', '100', 'v'],
-    ['SETEX', 'e', '100', 'v'],
-    ['PSETEX', 'p', '100000', 'v'],
-    ['SETEX', 'e', '0', 'v'],
-    ['GETSET', 'k', 'v'],
-    ['GETSET', 'g', 'v'],
-  ],
-  'GETDEL, GETEX': [
-    ['GETDEL', 'k'],
-    ['SET', 'k', 'v'],
-    ['GETDEL', 'k'],
-    ['GETEX', 'k'],
-    ['SET', 'k', 'v'],
-    ['GETEX', 'k'],
-    ['GETEX', 'k', 'PERSIST'],
-    ['GETEX', 'k', 'EX', '100'],
-    ['GETEX', 'k', 'PERSIST'],
-    ['GETEX', 'k', 'PXAT', `${FAR}000`],
-    ['GETEX', 'k', 'EXAT', '1'],
-    ['GETEX', 'k', 'EX', '100'],
-  ],
-  'MSET, MSETNX, MGET': [
-    ['MSET', 'a', '1', 'b', '2', 'a', '3'],
-    ['MSETNX', 'a', '1', 'c', '2'],
-    ['MSETNX', 'c', '1', 'd', '2', 'c', '3'],
-    ['MGET', 'a', 'x', 'b', 'y', 'x'],
-  ],
-  numbers: [
-    ['INCR', 'n'],
-    ['DECR', 'n'],
-    ['INCRBY', 'n', '5'],
-    ['DECRBY', 'n', '5'],
-    ['INCRBY', 'm', '9223372036854775807'],
-    ['INCR', 'm'],
-    ['INCRBYFLOAT', 'f', '1.5'],
-    ['INCRBYFLOAT', 'f', '1.5'],
-    ['SET', 's', 'x'],
-    ['INCR', 's'],
-    ['INCRBYFLOAT', 's', '1'],
-  ],
-  'parts of strings': [
-    ['APPEND', 'k', 'v'],
-    ['APPEND', 'k', 'v'],
-    ['APPEND', 'k', ''],
-    ['APPEND', 'e', ''],
-    ['SETRANGE', 'k', '1', 'x'],
-    ['SETRANGE', 'r', '3', 'x'],
-    ['SETRANGE', 'q', '3', ''],
-    ['SETRANGE', 'k', '3', ''],
-    ['GETRANGE', 'k', '0', '1'],
-    ['GETRANGE', 'x', '0', '1'],
-    ['SUBSTR', 'x', '0', '1'],
-    ['STRLEN', 'x'],
-    ['LCS', 'k', 'r'],
-    ['LCS', 'x', 'y'],
-  ],
-  removal: [
-    ['DEL', 'k'],
-    ['SET', 'k', 'v'],
-    ['DEL', 'k'],
-    ['MSET', 'a', '1', 'b', '2', 'c', '3'],
-    ['DEL', 'a', 'x', 'b', 'a'],
-    ['UNLINK', 'c', 'x'],
-    ['MSET', 'a', '1', 'b', '2', 'c', '3'],
-    ['FLUSHDB'],
-    ['SET', 'a', '1'],
-    ['FLUSHALL'],
-  ],
-  deadlines: [
-    ['EXPIRE', 'k', '100'],
-    ['SET', 'k', 'v'],
-    ['EXPIRE', 'k', '100'],
-    ['PEXPIRE', 'k', '100000', 'NX'],
-    ['PEXPIRE', 'k', '200000', 'GT'],
-    ['EXPIREAT', 'k', FAR],
-    ['PEXPIREAT', 'k', `${FAR}000`, 'XX'],
-    ['PERSIST', 'k'],
-    ['PERSIST', 'k'],
-    ['PERSIST', 'x'],
-    ['EXPIRE', 'k', '-1'],
-    ['SET', 'k', 'v'],
-    ['EXPIREAT', 'k', '1'],
-    ['SET', 'k', 'v'],
-    ['PEXPIRE', 'k', '0'],
-    ['TTL', 'k'],
-    ['PTTL', 'k'],
-    ['EXPIRETIME', 'k'],
-    ['PEXPIRETIME', 'k'],
-  ],
-  'RENAME, RENAMENX': [
-    ['RENAME', 'a', 'b'],
-    ['SET', 'a', '1', 'EX', '100'],
-    ['RENAME', 'a', 'b'],
-    ['SET', 'a', '1'],
-    ['RENAME', 'a', 'b'],
-    ['RENAME', 'b', 'b'],
-    ['SET', 'a', '1'],
-    ['RENAMENX', 'a', 'b'],
-    ['RENAMENX', 'a', 'c'],
-    ['RENAMENX', 'c', 'c'],
-    ['RENAMENX', 'x', 'y'],
-  ],
-  'COPY, MOVE, SWAPDB, other databases': [
-    ['COPY', 'a', 'b'],
-    ['SET', 'a', '1', 'EX', '100'],
-    ['COPY', 'a', 'b'],
-    ['COPY', 'a', 'b'],
-    ['COPY', 'a', 'b', 'REPLACE'],
-    ['COPY', 'a', 'a'],
-    ['COPY', 'a', 'a', 'DB', '3'],
-    ['MOVE', 'a', '3'],
-    ['MOVE', 'a', '4'],
-    ['MOVE', 'x', '4'],
-    ['SELECT', '4'],
-    ['SET', 'b', '1'],
-    ['GET', 'x'],
-    ['DEL', 'a'],
-    ['SWAPDB', '3', '4'],
-    ['DEL', 'a'],
-  ],
-  looking: [
-    ['GET', 'x'],
-    ['EXISTS', 'x', 'y', 'x'],
-    ['TOUCH', 'x', 'y'],
-    ['TYPE', 'x'],
-    ['OBJECT', 'ENCODING', 'x'],
-    ['OBJECT', 'REFCOUNT', 'x'],
-    ['MEMORY', 'USAGE', 'x'],
-    ['KEYS', 'x'],
-    ['SCAN', '0'],
-    ['RANDOMKEY'],
-    ['DBSIZE'],
-  ],
-};
 
 const key = fc.constantFrom('a', 'b', 'c', '{a}1', '', 'ü\0');
 const option = fc.constantFrom('EX 100', `EXAT ${FAR}`, 'KEEPTTL', 'NX', 'XX', 'GET', 'PERSIST', '');
@@ -241,8 +85,8 @@ describeWithRedis('keyspace notifications against redis-server', () => {
     expect(ours.slice(2).map(([heard]) => heard)).toEqual(theirs.slice(2).map(([heard]) => heard));
   }
 
-  it.each(Object.keys(PROGRAMS))('are the same after %s', async (name) => {
-    await compare(PROGRAMS[name]);
+  it.each(Object.keys(EVENT_PROGRAMS))('are the same after %s', async (name) => {
+    await compare(EVENT_PROGRAMS[name]);
   });
 
   it('are the same after a transaction, in their order among its messages', async () => {

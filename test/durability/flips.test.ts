@@ -44,7 +44,15 @@ function start(disk: SimulatedDisk, random: Random, history: History): Machine {
   const { shards, ...recovered } = recover(disk, clock, SHARDS, DATABASES);
   foldHistory(history, recovered.nextBlock - 1);
   const slotShard = slotTableFor(SHARDS);
-  const common = { disk, random, clock, policy: 'everysec', history, slotShard } as const;
+  const common = {
+    disk,
+    random,
+    clock,
+    policy: 'everysec',
+    history,
+    hasCollections: false,
+    slotShard,
+  } as const;
   return startMachine({ ...common, ...recovered, streams: 2, databases: DATABASES });
 }
 

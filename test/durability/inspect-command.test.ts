@@ -17,7 +17,7 @@ import { addBlock, builtFiles, createLogBuilder, del, put } from '../support/log
 import { createSimulatedDisk } from '../support/simulated-disk.ts';
 
 const HEADER =
-  'log segment, version 1: stream 0, sequence 1, epoch 1, 2 shards, 16 databases, from block 1 on, made 2023-11-14T22:13:20.000Z, boot id boot';
+  'log segment, version 2: stream 0, sequence 1, epoch 1, 2 shards, 16 databases, from block 1 on, made 2023-11-14T22:13:20.000Z, boot id boot';
 
 function inspect(bytes: Buffer, limit = Number.POSITIVE_INFINITY): { code: number; lines: string[] } {
   const disk = createSimulatedDisk();
@@ -130,7 +130,7 @@ describe('a snapshot', () => {
     expect(inspect(bytes)).toEqual({
       code: 0,
       lines: [
-        'snapshot, version 1: shard 1 of 4, set 7, epoch 2, LSN 99 to 99, made 2023-11-14T22:13:20.000Z',
+        'snapshot, version 2: shard 1 of 4, set 7, epoch 2, LSN 99 to 99, made 2023-11-14T22:13:20.000Z',
         '4096: section 0, db 0, 2 entries, 160 bytes, as of LSN 99',
         '  LSN 99 db 0 "user:1" "Ada"',
         `  LSN 99 db 0 "k" "${'x'.repeat(64)}"... (70 bytes)`,

@@ -1,5 +1,6 @@
 /** A new segment: on the disk with its name before anything is written to it, and no file where that failed. */
 import { describe, expect, it } from 'vitest';
+import { LOG_VERSION } from '../../src/durability/log-format.ts';
 import { readSegmentHeader } from '../../src/durability/log-reader.ts';
 import { joinSegment, openSegment } from '../../src/durability/log-segment.ts';
 import { createRandom } from '../support/seeded-random.ts';
@@ -31,7 +32,11 @@ describe('a new segment', () => {
     });
     for (let seed = 1; seed < 50; seed += 1) {
       const after = disk.crash(createRandom(seed));
-      expect(readSegmentHeader(after, PATH)).toEqual({ ...OPTIONS, version: 1, bootId: disk.bootId() });
+      expect(readSegmentHeader(after, PATH)).toEqual({
+        ...OPTIONS,
+        version: LOG_VERSION,
+        bootId: disk.bootId(),
+      });
     }
   });
 

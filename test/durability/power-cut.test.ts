@@ -1,6 +1,6 @@
 /** Power cuts and kills at any operation of the disk, one after the other: what was promised is there, and a state that once was. */
 import { describe, expect, it } from 'vitest';
-import { livePowerCuts, type Tally } from '../support/power-cut/simulation.ts';
+import { livePowerCuts, liveWithCollections, type Tally } from '../support/power-cut/simulation.ts';
 
 const SEEDS = 200;
 const SEEDS_PER_TEST = 50;
@@ -17,6 +17,17 @@ function sumOf(tallies: readonly Tally[], name: keyof Tally): number {
   return tallies.reduce((sum, tally) => sum + tally[name], 0);
 }
 
+function liveMany(live: (seed: number) => Tally, from: number): Tally[] {
+  return Array.from({ length: SEEDS_PER_TEST }, (_, index) => {
+    const seed = from + index;
+    try {
+      return live(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+    }
+  });
+}
+
 describe('a data folder through power cuts and kills', () => {
   it.each(FOUND)('keeps its promises with seed %i: %s', (seed) => {
     expect(() => livePowerCuts(seed)).not.toThrow();
@@ -25,18 +36,20 @@ describe('a data folder through power cuts and kills', () => {
   it.each(Array.from({ length: SEEDS / SEEDS_PER_TEST }, (_, index) => index * SEEDS_PER_TEST))(
     'keeps its promises with the seeds from %i on',
     (from) => {
-      const tallies = Array.from({ length: SEEDS_PER_TEST }, (_, index) => {
-        const seed = from + index;
-        try {
-          return livePowerCuts(seed);
-        } catch (error) {
-          throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
-        }
-      });
+      const tallies = liveMany((seed) => livePowerCuts(seed), from);
       // There was something to lose, and some of it was lost.
       for (const name of ['powerCuts', 'kills', 'blocks', 'blocksLost', 'snapshots'] as const) {
         expect(sumOf(tallies, name), name).toBeGreaterThan(SEEDS_PER_TEST / 2);
       }
+    },
+  );
+
+  it.each([0, SEEDS_PER_TEST])(
+    'keeps its promises with collections among the keys, and the seeds from %i on',
+    (from) => {
+      const tallies = liveMany(liveWithCollections, from);
+      expect(sumOf(tallies, 'snapshots')).toBeGreaterThan(SEEDS_PER_TEST / 2);
+      expect(sumOf(tallies, 'blocksLost')).toBeGreaterThan(0);
     },
   );
 });

@@ -1,6 +1,7 @@
 /** The decision of a recovery: what of a log is good, what is torn, and what is refused. */
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
+import { crc32 } from '../../src/base/checksum.ts';
 import { segmentPath } from '../../src/durability/file-names.ts';
 import { SEGMENT_HEADER_BYTES } from '../../src/durability/log-format.ts';
 import type { SnapshotSet } from '../../src/durability/manifest.ts';
@@ -87,6 +88,20 @@ describe('a log that is whole', () => {
     addBlock(builder, 1, [{ shard: 1, records: [put('f', '7')] }]);
     expect(recoverPlaced(placeLog(builder))).toEqual([...SMALL_LOG.flat(), '2/1/4 1 0 f=7']);
     expect(scanPlaced(placeLog(builder)).plan).toMatchObject({ nextEpoch: 3, nextBlock: 8, largestLsn: 4 });
+  });
+
+  it('is read where its version is one of those that are known, and refused where it is another', () => {
+    const builder = smallLog();
+    const path = segmentPath(1, 1);
+    const outcomes = [0, 1, 2, 3].map((version) => {
+      const bytes = Buffer.from(builtFiles(builder).get(path) ?? Buffer.alloc(0));
+      bytes.writeUInt32LE(version, 12);
+      bytes.writeUInt32LE(crc32(bytes.subarray(12, SEGMENT_HEADER_BYTES)), 8);
+      return scanPlaced(placeLog(builder, new Map([[path, bytes]]))).refusals.join();
+    });
+    expect(outcomes.slice(1, 3)).toEqual(['', '']);
+    expect(outcomes[0]).toContain("the header's format version is 0, not 2");
+    expect(outcomes[3]).toContain("the header's format version is 3, not 2");
   });
 
   it('is handed over only for the shards that are wanted', () => {

@@ -112,7 +112,7 @@ it('save, verify and load shards side by side, and tell how far they are', async
     const empty = Array.from({ length: count }, (_, index) => createShard(index + 5));
     const loads = paths.map((path, index): LoadSnapshotRequest => {
       const common = { threadId: threadIdOfJob(index), progress: createJobProgress() };
-      return { ...common, path, buffers: empty, slotTable: createSlotTable(count) };
+      return { ...common, path, buffers: empty, slotTable: createSlotTable(count), hasLog: false };
     });
     const loaded = await Promise.all(loads.map((request) => done<LoadOutcome>('loadSnapshot', request)));
     const expected = { ok: true, entries: ENTRIES, isOrdered: count === SHARDS };

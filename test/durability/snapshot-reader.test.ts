@@ -115,8 +115,8 @@ describe('damage', () => {
     ['a bad first page', changed(20, 9), 'the checksum of its first page is wrong', 0],
     [
       'another version',
-      resealPage(changed(12, 2), 0),
-      'it has format version 2, this server reads version 1',
+      resealPage(changed(12, 3), 0),
+      'it has format version 3, this server reads versions up to 2',
       0,
     ],
     ['no end', whole.subarray(0, end), 'it does not end as a snapshot does', 2 * PAGE],

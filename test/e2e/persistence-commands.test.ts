@@ -36,6 +36,19 @@ function manifest(): Manifest {
   return JSON.parse(text.slice(0, text.lastIndexOf('\n'))) as Manifest;
 }
 
+/** All that the collections hold, what has no order sorted. */
+async function collections(): Promise<unknown[]> {
+  const held: unknown[] = [await wire.ask('DBSIZE'), await wire.ask('PEXPIRETIME', 'large list')];
+  for (const name of ['small', 'large']) {
+    held.push(await wire.ask('LRANGE', `${name} list`, '0', '-1'));
+    held.push([...((await wire.ask('SMEMBERS', `${name} set`)) as unknown[])].map(String).sort());
+    const pairs = ((await wire.ask('HGETALL', `${name} hash`)) as unknown[]).map(String);
+    held.push(pairs.flatMap((value, i) => (i % 2 === 1 ? [`${pairs[i - 1]}=${value}`] : [])).sort());
+    held.push(await wire.ask('ZRANGE', `${name} zset`, '0', '-1', 'WITHSCORES'));
+  }
+  return held;
+}
+
 async function fill(count: number, bytes = 100): Promise<void> {
   const value = 'x'.repeat(bytes);
   for (let at = 0; at < count; at += 1_000) {
@@ -184,6 +197,37 @@ describe('DEBUG RELOAD and DEBUG LOADAOF', () => {
       server = await folder.start();
       wire = await openWire(server.port);
       expect(await contents(server.port)).toEqual(expected);
+    },
+  );
+
+  it.each(['RELOAD', 'LOADAOF'])(
+    '%s keeps collections, small and large, and so does a kill',
+    async (what) => {
+      const numbers = Array.from({ length: 6_000 }, (_, i) => `${i}`);
+      for (const [name, items] of [
+        ['small', numbers.slice(0, 5)],
+        ['large', numbers],
+      ] as const) {
+        await wire.ask('RPUSH', `${name} list`, ...items);
+        await wire.ask('SADD', `${name} set`, ...items.map((item) => `member ${item}`));
+        await wire.ask('HSET', `${name} hash`, ...items.flatMap((item) => [`field ${item}`, item]));
+        await wire.ask(
+          'ZADD',
+          `${name} zset`,
+          ...items.flatMap((item) => [`${Number(item) / 4}`, `m${item}`]),
+        );
+      }
+      await wire.ask('PEXPIREAT', 'large list', '4000000000000');
+      const before = await collections();
+      expect(await wire.ask('DEBUG', what)).toBe('+OK');
+      expect(await collections()).toEqual(before);
+      await wire.ask('LPOP', 'large list', '10');
+      await wire.ask('ZREMRANGEBYRANK', 'large zset', '0', '9');
+      const after = await collections();
+      await killServer(server);
+      server = await folder.start();
+      wire = await openWire(server.port);
+      expect(await collections()).toEqual(after);
     },
   );
 

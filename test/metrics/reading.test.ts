@@ -100,6 +100,7 @@ describe('a reading', () => {
       keys: 30,
       expiring: 9,
       doomed: 6,
+      doomedTrees: 12,
       usedBytes: 3000,
       indexBytes: 300,
       limitBytes: 3_000_000,
@@ -126,11 +127,19 @@ describe('a reading', () => {
     ]);
   });
 
+  test('sums each type over the shards', () => {
+    expect(takeReading(sampleSources()).types).toEqual([
+      { name: 'string', keys: 18 },
+      { name: 'hash', keys: 12 },
+    ]);
+  });
+
   test('of no shards has no keys, and its uptime never runs backwards', () => {
     const reading = takeReading({ ...sampleSources(), shards: [], nowMs: 5 });
     expect(reading).toMatchObject({
       uptimeSeconds: 0,
       databases: [],
+      types: [],
       keyspace: { keys: 0, expiryLagMsMax: 0 },
     });
     expect(takeReading(sampleSources()).uptimeSeconds).toBe(12);

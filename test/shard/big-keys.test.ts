@@ -11,11 +11,13 @@ import {
   type BigKeysReport,
   bigKeysJob,
 } from '../../src/shard/big-keys.ts';
-import { TYPE_STRING } from '../../src/shard/layout.ts';
+import { memoryOfEntry } from '../../src/shard/footprint.ts';
+import { TYPE_HASH, TYPE_LIST, TYPE_STRING } from '../../src/shard/layout.ts';
 import { holderOf } from '../../src/shard/lock.ts';
 import { createShardBuffers, formatShard, openShard, type Shard } from '../../src/shard/shard.ts';
 import { KEYS_PER_GROUP } from '../../src/shard/table.ts';
-import { expectWhole, START_MS, set, stillClock } from '../support/shard.ts';
+import { manyPairs, manyTexts, putHash, putList } from '../support/large-collections.ts';
+import { expectWhole, find, START_MS, set, stillClock } from '../support/shard.ts';
 
 const OPTIONS = {
   capacityBytes: 32 * 2 ** 20,
@@ -56,6 +58,25 @@ function fill(shards: readonly Shard[], count: number): void {
 }
 
 describe('the search for the largest keys', () => {
+  test('tells a large collection with all its pages, and the types apart', () => {
+    const { shards, search } = createShards(2);
+    set(shards[0], 'string', 'x'.repeat(100_000));
+    const list = putList(shards[1], 'list', manyTexts(20_000));
+    const hash = putHash(shards[1], 'hash', manyPairs(2), { database: 3 });
+    const report = search();
+    expect(report.largest.map(({ type, bytes }) => [type, bytes])).toEqual([
+      [TYPE_LIST, memoryOfEntry(shards[1], list)],
+      [TYPE_STRING, memoryOfEntry(shards[0], find(shards[0], 'string'))],
+      [TYPE_HASH, memoryOfEntry(shards[1], hash)],
+    ]);
+    expect(report.largest[0].bytes).toBeGreaterThan(20_000 * 20);
+    expect(report.byType.map(({ type, keys }) => [type, keys])).toEqual([
+      [TYPE_STRING, 1],
+      [TYPE_LIST, 1],
+      [TYPE_HASH, 1],
+    ]);
+  });
+
   test('finds nothing in empty shards', () => {
     expect(createShards(2).search()).toEqual({
       calledOff: false,

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
 import { keyCount } from '../../src/shard/databases.ts';
 import { lsnOf } from '../../src/shard/entry.ts';
+import { createImageMemory } from '../../src/shard/image-memory.ts';
 import { scanBucket } from '../../src/shard/keyspace.ts';
 import { LSN, NONE } from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
@@ -20,7 +21,7 @@ import {
 import { orderByClock } from '../../src/shard/recency-order.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { groupCount } from '../../src/shard/table.ts';
-import { createImageMemory, startWalk, WALK_MORE, walkSlice } from '../../src/shard/walk.ts';
+import { startWalk, WALK_MORE, walkSlice } from '../../src/shard/walk.ts';
 import { createTestShard, expectWhole, find, keyText, START_MS, set, valueText } from '../support/shard.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -32,7 +33,7 @@ function imagesOf(shard: Shard): Images {
   let status = WALK_MORE;
   while (status === WALK_MORE) status = walkSlice(walk, memory);
   const { bytes, words, start, used: end } = memory;
-  return { bytes, words, start, end, records: walk.records, database: 0, hasUseClocks: false };
+  return { bytes, words, start, end, records: memory.records, database: 0, hasUseClocks: false };
 }
 
 function joined(one: Images, other: Images): Images {

@@ -22,6 +22,7 @@ import {
 } from '../../src/shard/shard.ts';
 import { copyBuffers, DEATH, type Lifetime, likeBuffers, mortalBytes, openDying } from './dying-shard.ts';
 import { entriesOf, readRecords, replayAll, take } from './journal.ts';
+import { contentText } from './large-collections.ts';
 import { find, keyText, START_MS, set, stillClock, valueText } from './shard.ts';
 
 /** Makes keys and values that can be copied into the shard at hand. */
@@ -142,7 +143,7 @@ function contentsOf(shard: Shard): Contents {
       position = scanBucket(shard, database, position, (ref) => {
         const name = `${database}/${keyText(shard, ref)}`;
         if (contents.has(name)) expect.fail(`${name} is there twice`);
-        contents.set(name, `${valueText(shard, ref)} until ${expiresAt(shard.entries, ref)}`);
+        contents.set(name, `${contentText(shard, ref)} until ${expiresAt(shard.entries, ref)}`);
       });
     } while (position < 2 ** 32);
   }

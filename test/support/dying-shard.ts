@@ -18,6 +18,15 @@ const JOURNAL_BYTES = 128 * 1024;
 
 const NATIVE_WRITES: ReadonlySet<string | symbol> = new Set(['fill', 'copyWithin', 'copy']);
 const originals = new WeakMap<object, object>();
+const lifetimes = new WeakMap<object, Lifetime>();
+
+/** Bytes of private memory, which know nothing of dying, are copied into a dying shard. */
+const nativeCopy = Buffer.prototype.copy;
+Buffer.prototype.copy = function copy(this: Buffer, target: Uint8Array, ...span: number[]): number {
+  const lifetime = lifetimes.get(target);
+  if (lifetime !== undefined) spend(lifetime);
+  return nativeCopy.call(this, original(target) as Uint8Array, ...span);
+};
 
 /** The shard as a thread sees it whose life ends after `lifetime.left` writes. */
 export function openDying(shard: Shard, lifetime: Lifetime): Shard {
@@ -91,6 +100,7 @@ function mortal<T extends object>(view: T, lifetime: Lifetime): T {
     },
   });
   originals.set(proxy, view);
+  lifetimes.set(proxy, lifetime);
   return proxy;
 }
 

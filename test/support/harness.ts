@@ -7,6 +7,8 @@ import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
 import { bindSession, createAclAccess, installAccess, isOpenToAll } from '../../src/commands/acl-access.ts';
 import { decideUsers, loadUsers } from '../../src/commands/acl-decisions.ts';
+import { createBlocking } from '../../src/commands/blocking-state.ts';
+import { installBlocking } from '../../src/commands/blocking-topics.ts';
 import type { Call } from '../../src/commands/call.ts';
 import { createChanges } from '../../src/commands/changes.ts';
 import type { ClusterView } from '../../src/commands/cluster-view.ts';
@@ -135,7 +137,12 @@ export function createHarness({
     slowThresholdNs: Infinity,
     bus: {
       publish: () => undefined,
-      publishTo: () => false,
+      publishTo: (_, topic, payload) => {
+        // Every thread is this one.
+        const handler = engine.blocking.handlers.get(topic);
+        if (handler !== undefined) setImmediate(handler, payload, 1);
+        return handler !== undefined;
+      },
       requestAll: async (topic, payload) => {
         await undefined;
         return [await handlers.get(topic)?.(payload, 1)];
@@ -160,6 +167,7 @@ export function createHarness({
     sampling: createSampling(createAccessBuffer(1, 11, 22), 0, nowMs),
     keyEvents,
     pubsub: createPubSub(),
+    blocking: createBlocking(1),
     tracking: createTracking(openTrackingFilter(createTrackingFilterBuffer(count, 11, 22), count, 0), 1),
     changes: createChanges(shards),
     drainLog: () => undefined,
@@ -176,6 +184,7 @@ export function createHarness({
   };
   installAccess(engine);
   decideUsers(engine);
+  installBlocking(engine, 0);
   const first = findByName('ping');
   if (first === undefined) throw new Error('there is a PING');
   const reply = createReplyWriter(1024);

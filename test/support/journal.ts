@@ -8,7 +8,8 @@ import { DATABASES } from '../../src/shard/layout.ts';
 import { createRecordView, decodeRecord, type RecordView } from '../../src/shard/record.ts';
 import { replayRecord } from '../../src/shard/replay.ts';
 import type { Shard } from '../../src/shard/shard.ts';
-import { keyText, START_MS, valueText } from './shard.ts';
+import { contentText } from './large-collections.ts';
+import { keyText, START_MS } from './shard.ts';
 
 /** The records of one drain. */
 export type Taken = { readonly bytes: Buffer; readonly records: number; readonly firstLsn: number };
@@ -80,7 +81,7 @@ export function entriesOf(shard: Shard): Map<string, string> {
     do {
       position = scanBucket(shard, database, position, (ref) => {
         const form = isRaw(entries, ref) ? 'raw' : 'whole';
-        const state = `${valueText(shard, ref)} until ${expiresAt(entries, ref)} by ${lsnOf(entries, ref)} ${form}`;
+        const state = `${contentText(shard, ref)} until ${expiresAt(entries, ref)} by ${lsnOf(entries, ref)} ${form}`;
         found.set(`${database}/${keyText(shard, ref)}`, state);
       });
     } while (position < POSITIONS);

@@ -36,12 +36,13 @@ import {
   encodePassedOver,
   encodeResume,
 } from '../../src/cluster/replication-frames.ts';
+import { flagsOf } from '../../src/collections/sequence.ts';
 import type { ClusterView } from '../../src/commands/cluster-view.ts';
 import { isSyncedTo, NO_NODE, TOPOLOGY_EPOCH } from '../../src/routing/node-table.ts';
 import { createReplicationBuffer, openReplicationBoard } from '../../src/routing/replication-board.ts';
 import { SLOT_COUNT } from '../../src/routing/slot.ts';
 import { keepRecords } from '../../src/shard/backlog.ts';
-import { expiresAt, isRaw } from '../../src/shard/entry.ts';
+import { expiresAt, isRaw, typeOf } from '../../src/shard/entry.ts';
 import {
   isJournalBroken,
   pendingBytes,
@@ -50,10 +51,12 @@ import {
   startJournaling,
   takePending,
 } from '../../src/shard/journal.ts';
+import { TYPE_STRING } from '../../src/shard/layout.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { visitSlots } from '../../src/shard/slots.ts';
 import { clusterTable, setSlot } from './cluster-table.ts';
 import { createHarness, type Harness } from './harness.ts';
+import { contentsOfCollection } from './operations.ts';
 import { keyText, valueText } from './shard.ts';
 
 const OWNER = 0;
@@ -242,11 +245,10 @@ export function contentsOf({ shards }: Harness, isMeant: (slot: number) => boole
     for (let position = 0; position < POSITIONS; ) {
       position = visitSlots(shard, filter, position, 64, (ref) => {
         const { entries } = shard;
-        const form = isRaw(entries, ref) ? 'raw' : 'whole';
-        contents.set(
-          keyText(shard, ref),
-          `${valueText(shard, ref)} until ${expiresAt(entries, ref)} ${form}`,
-        );
+        const isText = typeOf(entries, ref) === TYPE_STRING;
+        const form = isText ? (isRaw(entries, ref) ? 'raw' : 'whole') : `flags ${flagsOf(shard, ref)}`;
+        const value = isText ? valueText(shard, ref) : contentsOfCollection(shard, ref).join(',');
+        contents.set(keyText(shard, ref), `${value} until ${expiresAt(entries, ref)} ${form}`);
       });
     }
   }

@@ -56,6 +56,7 @@ export function sampleShard(index: number): ShardReading {
     keys: 10 * times,
     expiring: 3 * times,
     doomed: 2 * times,
+    doomedTrees: 4 * times,
     usedBytes: 1000 * times,
     indexBytes: 100 * times,
     limitBytes: 1_000_000 * times,
@@ -78,6 +79,10 @@ export function sampleShard(index: number): ShardReading {
     databases: [
       { keys: 8 * times, expiring: 3 * times },
       { keys: 2 * times, expiring: 0 },
+    ],
+    types: [
+      { name: 'string', keys: 6 * times },
+      { name: 'hash', keys: 4 * times },
     ],
   };
 }

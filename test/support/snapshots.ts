@@ -163,8 +163,8 @@ export function saveAll(storage: Storage, deck: Deck): void {
   for (const { index } of deck.shards) expect(save(storage, deck, index)).toMatchObject({ ok: true });
 }
 
-export function load(storage: Storage, deck: Deck, shard = 0, nowMs = START_MS): LoadOutcome {
-  return loadSnapshot(storage, snapshotPath(shard, 1), { ...deck, nowMs, progress: () => true });
+export function load(storage: Storage, deck: Deck, shard = 0, nowMs = START_MS, hasLog = false): LoadOutcome {
+  return loadSnapshot(storage, snapshotPath(shard, 1), { ...deck, nowMs, hasLog, progress: () => true });
 }
 
 /** Loads what `saveAll` has written of `count` shards, and checks that every shard is whole. */

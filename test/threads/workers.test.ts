@@ -10,7 +10,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { createLogBoardBuffer } from '../../src/durability/log-board.ts';
 import { createAccessBuffer } from '../../src/metrics/access-ring.ts';
 import { createCountersBuffer, openAllCounters, sumCounter } from '../../src/metrics/counters.ts';
-import { CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../../src/metrics/names.ts';
+import { CLIENTS_BLOCKED, CONNECTIONS_CLOSED, CONNECTIONS_OPEN } from '../../src/metrics/names.ts';
 import { createPersistenceBuffer } from '../../src/metrics/persistence.ts';
 import { createSlowLogIds } from '../../src/metrics/slow-log.ts';
 import { createTrackingFilterBuffer } from '../../src/metrics/tracking-filter.ts';
@@ -205,11 +205,13 @@ describe('a worker that dies', () => {
   it('takes its connections out of the counts', async () => {
     const world = await startWorld(1);
     for (let i = 0; i < 5; i++) await connectClient(world);
+    openAllCounters(world.counters)[1][CLIENTS_BLOCKED] = 3;
     await killWorker(world, 'throw');
     await logged(world, 'serves again');
     expect(openConnections(world.workers)).toBe(0);
     const sections = openAllCounters(world.counters);
     expect(sumCounter(sections, CONNECTIONS_OPEN)).toBe(0);
+    expect(sumCounter(sections, CLIENTS_BLOCKED)).toBe(0);
     expect(sumCounter(sections, CONNECTIONS_CLOSED)).toBe(6);
   });
 

@@ -88,12 +88,22 @@ function showProgress(report, start) {
 }
 
 /** @param {BigKeysAnswer} report */
-function progressText({ state, progress, keys, bytes, tookMs }) {
+function progressText({ state, progress, keys, bytes, tookMs, byType }) {
   if (state === 'running')
     return `${formatPercent(Math.floor(progress * 100) / 100)}, ${formatCount(keys)} keys so far`;
   if (state === 'failed')
     return 'The search ended before it was through. The log of the server has the reason.';
   if (state === 'done')
-    return `${formatCount(keys)} keys, ${formatBytes(bytes)}, in ${formatMilliseconds(tookMs)}`;
+    return `${formatCount(keys)} keys, ${formatBytes(bytes)}, in ${formatMilliseconds(tookMs)}${typesText(byType)}`;
   return '';
+}
+
+/**
+ * What each type takes, where there is more than one.
+ * @param {BigKeysAnswer['byType']} byType
+ */
+function typesText(byType) {
+  if (byType.length < 2) return '';
+  const types = byType.map(({ type, keys, bytes }) => `${type} ${formatCount(keys)} (${formatBytes(bytes)})`);
+  return `: ${types.join(', ')}`;
 }

@@ -166,6 +166,7 @@ export type BigKeysAnswer = {
   keys: number;
   bytes: number;
   largest: readonly BigKeyRow[];
+  byType: readonly { type: string; keys: number; bytes: number }[];
 };
 
 export type SettingRow = {

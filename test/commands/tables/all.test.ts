@@ -17,7 +17,7 @@ describe('the command tables', () => {
   it('name subcommands by their container, and nothing else with a bar', () => {
     for (const spec of ALL_COMMANDS) {
       // Ours alone have a dot, as those of modules.
-      expect(spec.name).toMatch(/^(cache\.)?[a-z]+$/);
+      expect(spec.name).toMatch(/^(cache\.)?[a-z_]+$/);
       for (const sub of spec.subcommands ?? [])
         expect(sub.name).toMatch(new RegExp(`^${spec.name}\\|[a-z-]+$`));
     }
@@ -31,6 +31,8 @@ describe('the command tables', () => {
       expect([spec.firstKey, spec.lastKey, spec.keyStep]).toEqual([0, 0, 0]);
       return;
     }
+    // What is not where it always is, the key specifications alone say.
+    if (spec.flags.includes('movablekeys')) return;
     const { begin, find } = spec.keys[0];
     expect(begin).toEqual({ index: spec.firstKey });
     const last = spec.keys.length === 1 ? find : undefined;

@@ -20,6 +20,9 @@ const SESSIONS: readonly { name: string; depth: number; habit: Habit; databases:
   { name: 'large', depth: 3, habit: 'large', databases: [0] },
   { name: 'brief', depth: 6, habit: 'brief', databases: [0] },
   { name: 'flush', depth: 8, habit: 'flushing', databases: [5] },
+  { name: 'collector', depth: 1, habit: 'collecting', databases: [0] },
+  { name: 'collectors', depth: 16, habit: 'collecting', databases: [0] },
+  { name: 'wide', depth: 4, habit: 'wide', databases: [0] },
   { name: 'swap', depth: 8, habit: 'swapping', databases: [6, 7] },
 ];
 const READERS: readonly Role[] = [

@@ -3,11 +3,12 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Chance } from './chance.ts';
+import { COLLECTION_KINDS, type CollectionKind, type Deed, wideSpan } from './collection-model.ts';
 import type { Session } from './history.ts';
 import { keysOf, type Life, likeliestValue, type Operation } from './keyspace-model.ts';
 
 /** What a session likes to do. */
-export type Habit = 'mixed' | 'large' | 'brief' | 'flushing' | 'swapping';
+export type Habit = 'mixed' | 'large' | 'brief' | 'flushing' | 'swapping' | 'collecting' | 'wide';
 
 /** The keys of a session, by what is done to them. */
 export type Keys = {
@@ -19,6 +20,9 @@ export type Keys = {
   readonly briefs: readonly string[];
   /** Values up to 1 MiB. */
   readonly larges: readonly string[];
+  /** Collections, two of each kind, and one of each kind with many elements. */
+  readonly collections: Readonly<Record<CollectionKind, readonly string[]>>;
+  readonly wides: Readonly<Record<CollectionKind, string>>;
 };
 
 type Maker = (session: Session, keys: Keys, chance: Chance) => Operation;
@@ -58,6 +62,20 @@ const TEXT_MAKERS: readonly (readonly [number, Maker])[] = [
   [7, rename],
   [6, (_, keys, chance) => ({ name: 'COPY', ...twoTexts(keys, chance) })],
 ];
+/** Besides 'put'. */
+const COLLECTION_DEEDS: Readonly<Record<CollectionKind, readonly Deed['deed'][]>> = {
+  list: ['head', 'take', 'pop', 'drop', 'cut', 'last', 'insert'],
+  set: ['take'],
+  hash: ['take', 'add'],
+  zset: ['take', 'cut', 'add'],
+};
+const ITEMS_MAX = 12;
+const ITEM_NAMES = 120;
+const COLLECTION_CUT_MAX = 80;
+const WIDE_ELEMENTS = 20_000;
+const WIDE_STEP_MAX = 40;
+const WIDE_LEAP_MAX = 2000;
+
 const TEXT_WEIGHT = TEXT_MAKERS.reduce((sum, [weight]) => sum + weight, 0);
 const SIZE_WEIGHT = SIZES.reduce((sum, { weight }) => sum + weight, 0);
 
@@ -73,13 +91,19 @@ export function chooseKeys(prefix: string, chance: Chance): Keys {
         return name;
       }
     });
-  return { texts: take(TEXTS), counters: take(COUNTERS), briefs: take(BRIEFS), larges: take(LARGES) };
+  const [texts, counters, briefs, larges] = [TEXTS, COUNTERS, BRIEFS, LARGES].map(take);
+  const [lists, sets, hashes, zsets, wides] = Array.from({ length: 5 }, () => take(COLLECTION_KINDS.length));
+  const collections = { list: lists, set: sets, hash: hashes, zset: zsets };
+  const [list, set, hash, zset] = wides;
+  return { texts, counters, briefs, larges, collections, wides: { list, set, hash, zset } };
 }
 
 export function chooseOperation(session: Session, keys: Keys, habit: Habit, chance: Chance): Operation {
   if (habit === 'brief' && chance.happens(0.8)) return brief(keys, chance);
   if (habit === 'large' && chance.happens(0.5)) return large(session, keys, chance);
   if (habit === 'flushing' && chance.happens(0.03)) return { name: 'FLUSHDB' };
+  if (habit === 'wide' && chance.happens(0.8)) return wide(session, keys, chance);
+  if (habit === 'collecting' && chance.happens(0.9)) return collection(session, keys, chance);
   if (habit === 'swapping' && chance.happens(0.04)) return swap(session, chance);
   return text(session, keys, chance);
 }
@@ -97,6 +121,61 @@ function swap(session: Session, chance: Chance): Operation {
   const [database, other] = session.databases;
   if (chance.happens(0.4)) return { name: 'SELECT', database: chance.pick(session.databases) };
   return { name: 'SWAPDB', database, other };
+}
+
+function collection(session: Session, keys: Keys, chance: Chance): Operation {
+  const kind = chance.pick(COLLECTION_KINDS);
+  const own = keys.collections[kind];
+  const choice = chance.below(100);
+  if (choice < 2) return { name: 'DEL', key: chance.pick(own) };
+  if (choice < 4) return { name: 'PEXPIRE', key: chance.pick(own), count: farMs(chance) };
+  if (choice < 5) return { name: 'PERSIST', key: chance.pick(own) };
+  const [key, target] = chance.happens(0.5) ? [own[0], own[1]] : [own[2], own[3]];
+  if (choice < 7) return { name: 'COPY', key, target };
+  const held = keysOf(session.acknowledged, session.acknowledged.selected);
+  if (choice < 9 && held.has(key) && session.outstanding.length === 0) return { name: 'RENAME', key, target };
+  return collectionDeed(kind, chance.pick(own), chance);
+}
+
+/** Mostly more is put than taken, until it is cut. */
+function collectionDeed(kind: CollectionKind, key: string, chance: Chance): Deed {
+  const deeds = COLLECTION_DEEDS[kind];
+  const deed = chance.happens(0.5) ? 'put' : chance.pick(deeds);
+  const count = chance.below(deed === 'cut' ? COLLECTION_CUT_MAX : INCREMENT_MAX) + 1;
+  const isMany = deed === 'put' || deed === 'head' || (deed === 'take' && kind !== 'list');
+  const names = Array.from({ length: isMany ? 1 + chance.below(ITEMS_MAX) : 2 }, () => itemName(chance));
+  const isNumber = deed === 'add' && kind === 'hash';
+  const items =
+    deed === 'put' && (kind === 'hash' || kind === 'zset')
+      ? names.flatMap((name) => [name, kind === 'zset' ? `${chance.below(50)}` : itemText(chance)])
+      : isNumber
+        ? [`number ${chance.below(3)}`]
+        : names;
+  return { name: 'COLLECT', key, kind, deed, items, count };
+}
+
+function itemName(chance: Chance): string {
+  return chance.happens(0.3) ? `${chance.below(ITEM_NAMES)}` : `name ${chance.below(ITEM_NAMES)}`;
+}
+
+function itemText(chance: Chance): string {
+  return chance.bytes(chance.happens(0.02) ? 3000 : chance.below(40)).toString('latin1');
+}
+
+/** What is outstanding counts as done: it happens in order or not at all. */
+function wide(session: Session, keys: Keys, chance: Chance): Operation {
+  const kind = chance.pick(COLLECTION_KINDS);
+  const key = keys.wides[kind];
+  let { from, to } = wideSpan(likeliestValue(session.acknowledged, key)?.bytes);
+  for (const { operation } of session.outstanding) {
+    if (!('key' in operation) || operation.key !== key) continue;
+    if (operation.name === 'WIDEN') to += operation.count;
+    if (operation.name === 'NARROW') from += operation.count;
+  }
+  const isWide = to - from > WIDE_ELEMENTS;
+  const count = 1 + chance.below(isWide ? WIDE_STEP_MAX : WIDE_LEAP_MAX);
+  if (isWide && chance.happens(0.5)) return { name: 'NARROW', key, kind, from, count };
+  return { name: 'WIDEN', key, kind, from: to, count };
 }
 
 /** RENAME of an absent key is an error: what is there (as far as it is known) is taken. */

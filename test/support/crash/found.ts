@@ -4,9 +4,10 @@
 import { Buffer } from 'node:buffer';
 import { requestBytes } from '../request-bytes.ts';
 import { openWire, type Wire } from '../wire.ts';
+import { COLLECTION_KINDS, readArguments, spellFound } from './collection-model.ts';
 import type { Span } from './keyspace-model.ts';
 
-/** `deadlineMs` is Infinity where the key has none; `readMs` is when it was asked for. */
+/** `bytes` is a string's value or a collection's spelling. `deadlineMs` is Infinity where the key has none; `readMs` is when it was asked for. */
 export type FoundEntry = { readonly bytes: Buffer; readonly deadlineMs: number; readonly readMs: number };
 
 export type Found = {
@@ -25,6 +26,7 @@ const SIZE_RETRY_MS = 100;
 const READ_MS_MAX = 60_000;
 const NO_DEADLINE = ':-1';
 const GONE = ':-2';
+const OTHER_TYPE = '-WRONGTYPE';
 
 /** Rejects when the server closes the connection or takes longer than a minute. */
 export async function readFound(port: number, databases: readonly number[]): Promise<Found> {
@@ -88,6 +90,7 @@ async function readBatch(
   problems: string[],
 ): Promise<void> {
   const readMs = Date.now();
+  const collections: { name: string; deadlineMs: number }[] = [];
   for (const name of names) {
     const key = Buffer.from(name, 'latin1');
     wire.socket.write(Buffer.concat([requestBytes('GET', key), requestBytes('PEXPIRETIME', key)]));
@@ -95,10 +98,35 @@ async function readBatch(
   for (const name of names) {
     const value = await wire.reply();
     const deadline = String(await wire.reply());
-    if (Buffer.isBuffer(value)) {
+    const deadlineMs = deadline === NO_DEADLINE ? Infinity : Number(deadline.slice(1));
+    if (String(value).startsWith(OTHER_TYPE)) collections.push({ name, deadlineMs });
+    else if (Buffer.isBuffer(value)) {
       if (deadline === GONE) continue;
-      const deadlineMs = deadline === NO_DEADLINE ? Infinity : Number(deadline.slice(1));
       entries.set(name, { bytes: value, deadlineMs, readMs });
     } else if (value !== null) problems.push(`GET of a key that SCAN names answered ${String(value)}`);
   }
+  for (const { name, deadlineMs } of collections) {
+    const bytes = await readCollection(wire, Buffer.from(name, 'latin1'), problems);
+    if (bytes !== null) entries.set(name, { bytes, deadlineMs, readMs });
+  }
+}
+
+/** The spelling of a collection's content. */
+async function readCollection(wire: Wire, key: Buffer, problems: string[]): Promise<Buffer | null> {
+  wire.socket.write(requestBytes('TYPE', key));
+  const type = String(await wire.reply()).slice(1);
+  const kind = COLLECTION_KINDS.find((one) => one === type);
+  if (kind === undefined) {
+    problems.push(`TYPE of a key that is no string answered ${type}`);
+    return null;
+  }
+  wire.socket.write(requestBytes(...readArguments(kind, key)));
+  const items = await wire.reply();
+  if (Array.isArray(items) && items.length > 0)
+    return spellFound(
+      kind,
+      items.map((item) => (Buffer.isBuffer(item) ? item.toString('latin1') : String(item))),
+    );
+  problems.push(`a ${kind} is there without elements`);
+  return null;
 }

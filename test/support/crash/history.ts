@@ -228,6 +228,8 @@ function describeOperation(operation: Operation): string {
   if ('bytes' in operation) words.push(describeBytes(operation.bytes));
   if ('values' in operation) words.push(...operation.values.map((value) => describeBytes(value)));
   if ('offset' in operation) words.push(`at ${operation.offset}`);
+  if ('items' in operation) words.push(operation.deed, ...operation.items.map(quoteKey));
+  if ('from' in operation) words.push(`from ${operation.from}`);
   if ('count' in operation) words.push(`${operation.count}`);
   if ('life' in operation && operation.life.kind !== 'endless') words.push(JSON.stringify(operation.life));
   if ('database' in operation) words.push(`${operation.database}`);

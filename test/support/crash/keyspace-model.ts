@@ -6,8 +6,9 @@
  */
 import { Buffer } from 'node:buffer';
 import { requestBytes } from '../request-bytes.ts';
+import { type CollectionOperation, collect, collectionArguments } from './collection-model.ts';
 
-/** A value and the span in which its deadline lies, in unix ms; both Infinity where it has none. */
+/** A value (of a collection its spelling) and the span in which its deadline lies, in unix ms; both Infinity where it has none. */
 export type Value = { readonly bytes: Buffer; readonly earliestMs: number; readonly latestMs: number };
 
 /** What a key may hold; null is no key. Never empty. */
@@ -29,7 +30,8 @@ type KeyOperation =
   | { readonly name: 'APPEND'; readonly key: string; readonly bytes: Buffer }
   | { readonly name: 'SETRANGE'; readonly key: string; readonly offset: number; readonly bytes: Buffer }
   | { readonly name: 'INCRBY' | 'PEXPIRE'; readonly key: string; readonly count: number }
-  | { readonly name: 'INCR' | 'GETDEL' | 'PERSIST' | 'DEL'; readonly key: string };
+  | { readonly name: 'INCR' | 'GETDEL' | 'PERSIST' | 'DEL'; readonly key: string }
+  | CollectionOperation;
 
 /** Keys of these have one possible value at any time: their deadlines are far away. */
 type ManyOperation =
@@ -160,6 +162,10 @@ function effectOn(value: Value | null, operation: KeyOperation, span: Span): Eff
         after: { ...value, ...deadlineOf({ kind: 'for', ms: operation.count }, null, span) },
         reply: ONE,
       };
+    case 'COLLECT':
+    case 'WIDEN':
+    case 'NARROW':
+      return collected(value, operation);
     case 'PERSIST':
       if (value === null || value.latestMs === Infinity) return { after: value, reply: NOTHING };
       return { after: { bytes: value.bytes, earliestMs: Infinity, latestMs: Infinity }, reply: ONE };
@@ -169,6 +175,12 @@ function effectOn(value: Value | null, operation: KeyOperation, span: Span): Eff
 function grown(value: Value | null, bytes: Buffer): Effect {
   const deadline = deadlineOf({ kind: 'kept' }, value, { fromMs: 0, toMs: 0 });
   return { after: { bytes, ...deadline }, reply: `:${bytes.length}` };
+}
+
+function collected(value: Value | null, operation: CollectionOperation): Effect {
+  const { bytes, reply } = collect(value === null ? null : value.bytes, operation);
+  const deadline = deadlineOf({ kind: 'kept' }, value, { fromMs: 0, toMs: 0 });
+  return { after: bytes === null ? null : { bytes, ...deadline }, reply };
 }
 
 function counted(value: Value | null, by: number): Effect {
@@ -274,6 +286,10 @@ function argumentsOf(operation: Operation): readonly (string | number | Buffer)[
       return ['SWAPDB', operation.database, operation.other];
     case 'FLUSHDB':
       return ['FLUSHDB'];
+    case 'COLLECT':
+    case 'WIDEN':
+    case 'NARROW':
+      return collectionArguments(operation);
     default:
       return [operation.name, operation.key];
   }

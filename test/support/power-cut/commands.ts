@@ -3,17 +3,30 @@
  * history as what it means for plain values.
  */
 import { Buffer } from 'node:buffer';
+import {
+  OP_ADD,
+  OP_INSERT_AT,
+  OP_POP_HEAD,
+  OP_POP_TAIL,
+  OP_PUSH_HEAD,
+  OP_REMOVE,
+  OP_SET_AT,
+} from '../../../src/collections/change.ts';
+import { countOf } from '../../../src/collections/sequence.ts';
 import { slotOfKey } from '../../../src/routing/slot.ts';
 import { drainDoomed, flushDatabase, swapDatabases } from '../../../src/shard/databases.ts';
 import { expiresAt, valueLength } from '../../../src/shard/entry.ts';
 import { expireDue } from '../../../src/shard/housekeeping.ts';
 import { markGrouped, pendingBytes } from '../../../src/shard/journal.ts';
 import { findEntry, putCopy, putString, resizeValue, writeValue } from '../../../src/shard/keyspace.ts';
-import { DATABASES, LSN, NONE } from '../../../src/shard/layout.ts';
+import { DATABASES, LSN, NONE, TYPE_LIST, TYPE_SET } from '../../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../../src/shard/lifecycle.ts';
 import { acquireShard, releaseShard } from '../../../src/shard/lock.ts';
+import { redo } from '../../../src/shard/redo.ts';
 import type { Shard } from '../../../src/shard/shard.ts';
-import { contentsOfShard, valueText } from './contents.ts';
+import { hashOf } from '../../../src/shard/table.ts';
+import { COLLECTION_TYPES, changeRecord, type Operation, operateOnModel } from '../operations.ts';
+import { contentsOfShard, spellCollection, valueText } from './contents.ts';
 import { noteChange, type PlainChange, type PlainEntry, type PlainShard } from './history.ts';
 import type { Machine } from './machine.ts';
 
@@ -30,6 +43,11 @@ const KEYS = 14;
 const VALUE_BYTES_MAX = 120;
 const DEADLINE_MS_MAX = 3000;
 const GROUP_KEYS_MAX = 4;
+const COLLECTION_KEYS = 2;
+const MEMBERS_MAX = 8;
+const MEMBER_NAMES = 60;
+const LIST_CODES = [OP_ADD, OP_ADD, OP_PUSH_HEAD, OP_POP_HEAD, OP_POP_TAIL, OP_SET_AT, OP_INSERT_AT];
+const OTHER_CODES = [OP_ADD, OP_ADD, OP_REMOVE];
 const DRAINED_ENTRIES = 20;
 
 /** One command on a worker: what it has changed is in the journals, and its turn goes on. */
@@ -37,6 +55,10 @@ export function doCommand(machine: Machine, stream: number): void {
   machine.history.commands += 1;
   const command = { machine, stream, number: machine.history.commands };
   const { random } = machine;
+  if (machine.hasCollections && random(2) === 0) {
+    collect(command);
+    return;
+  }
   const choice = random(20);
   if (choice < 6) put(command, somewhere(command));
   else if (choice < 8) remove(command, somewhere(command));
@@ -69,9 +91,12 @@ function inGroup({ views, turns }: Machine, stream: number, work: () => void): v
   }
 }
 
-function somewhere({ machine, stream }: Command): Place {
+function somewhere(command: Command): Place {
+  return placeOf(command, `key:${command.machine.random(KEYS)}`);
+}
+
+function placeOf({ machine, stream }: Command, name: string): Place {
   const { random, slotShard, views } = machine;
-  const name = `key:${random(KEYS)}`;
   const key = Buffer.from(name, 'latin1');
   const shard = views[stream][slotShard[slotOfKey(key, 0, key.length)]];
   return { shard, key, name, database: random(shard.control[DATABASES]) };
@@ -168,6 +193,44 @@ function splice(command: Command, place: Place): void {
     const value = padded.slice(0, offset) + text + padded.slice(offset + text.length);
     plain[database].set(name, { ...old, value, lsn });
   });
+}
+
+/** What commands do to a collection: some operations in one record; one that has become empty goes. */
+function collect(command: Command): void {
+  const { clock, random } = command.machine;
+  const type = COLLECTION_TYPES[random(COLLECTION_TYPES.length)];
+  const place = placeOf(command, `${type}:${random(COLLECTION_KEYS)}`);
+  const { shard, key, name, database } = place;
+  const known = find(command, place);
+  const expiresAtMs = known === NONE ? deadline(command) : 0;
+  const operations = Array.from({ length: 1 + random(3) }, () => someOperation(command, type));
+  const act = () => {
+    const { view, bytes } = changeRecord(name, type, operations, { creates: known === NONE, expiresAtMs });
+    const hash = hashOf(shard, key, 0, key.length);
+    const ref = demandRoom(Math.max(NONE, redo(shard, database, hash, known, view, bytes, clock.wallMs())));
+    if (countOf(shard, ref) === 0) removeEntry(shard, ref);
+  };
+  change(command, shard, act, (plain, lsn) => {
+    const old = plain[database].get(name) ?? { value: '[]', expiresAtMs, lsn: 0 };
+    const before = JSON.parse(old.value) as string[];
+    const after = operations.reduce((model, one) => operateOnModel(type, model, one), before);
+    if (after.length === 0) plain[database].delete(name);
+    else plain[database].set(name, { ...old, value: spellCollection(after), lsn });
+  });
+}
+
+function someOperation(command: Command, type: number): Operation {
+  const { random } = command.machine;
+  const codes = type === TYPE_LIST ? LIST_CODES : OTHER_CODES;
+  const code = codes[random(codes.length)];
+  const isPaired = type !== TYPE_LIST && type !== TYPE_SET && code === OP_ADD;
+  const isPop = code === OP_POP_HEAD || code === OP_POP_TAIL;
+  const texts = Array.from({ length: isPop ? 0 : 1 + random(MEMBERS_MAX) }, () => `${random(MEMBER_NAMES)}`);
+  return {
+    code,
+    argument: random(MEMBERS_MAX),
+    texts: isPaired ? texts.flatMap((text) => [text, text]) : texts,
+  };
 }
 
 /** COPY, and RENAME where the source goes. */

@@ -10,13 +10,15 @@ import {
   keyOffset,
   lsnOf,
   tableOf,
+  typeOf,
   valueLength,
   valueOffset,
 } from '../../../src/shard/entry.ts';
 import { scanBucket } from '../../../src/shard/keyspace.ts';
-import { DATABASES } from '../../../src/shard/layout.ts';
+import { DATABASES, TYPE_STRING } from '../../../src/shard/layout.ts';
 import type { Shard } from '../../../src/shard/shard.ts';
 import { POSITIONS } from '../../../src/shard/table.ts';
+import { contentsOfCollection } from '../operations.ts';
 import type { PlainShard } from './history.ts';
 
 /** Throws an Error where the shard is not whole. */
@@ -38,11 +40,17 @@ function entriesOfDatabase(shard: Shard, database: number): PlainShard[number] {
       if (found.has(key) || tableOf(entries, ref) !== tableFor(shard, database)) {
         throw new Error(`key ${key} is there twice`);
       }
-      const value = valueText(shard, ref);
+      const isString = typeOf(entries, ref) === TYPE_STRING;
+      const value = isString ? valueText(shard, ref) : spellCollection(contentsOfCollection(shard, ref));
       found.set(key, { value, expiresAtMs: expiresAt(entries, ref), lsn: lsnOf(entries, ref) });
     });
   }
   return found;
+}
+
+/** A collection's contents (operations.ts) as a value. */
+export function spellCollection(contents: readonly string[]): string {
+  return JSON.stringify(contents);
 }
 
 export function valueText({ entries }: Shard, ref: number): string {

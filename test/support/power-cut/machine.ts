@@ -50,6 +50,8 @@ export type Machine = {
   readonly clock: SimulatedClock;
   readonly policy: Policy;
   readonly history: History;
+  /** Whether commands change collections too, not only strings. */
+  readonly hasCollections: boolean;
   readonly slotShard: Uint16Array;
   readonly buffers: readonly ShardBuffers[];
   readonly epoch: number;
@@ -72,7 +74,7 @@ export type SimulatedClock = {
 
 export type MachineOptions = Pick<
   Machine,
-  'disk' | 'state' | 'random' | 'clock' | 'policy' | 'history' | 'slotShard' | 'buffers'
+  'disk' | 'state' | 'random' | 'clock' | 'policy' | 'history' | 'hasCollections' | 'slotShard' | 'buffers'
 > & {
   readonly streams: number;
   readonly databases: number;
@@ -130,6 +132,7 @@ export function startMachine(options: MachineOptions): Machine {
   return {
     ...{ disk, storage, state, random: options.random, clock, policy, history: options.history },
     ...{
+      hasCollections: options.hasCollections,
       slotShard: options.slotShard,
       buffers,
       epoch: nextEpoch,

@@ -73,7 +73,7 @@ export function recover(
   const { refusals, plan } = scanLog({ storage: disk, manifest, base, bootId: disk.bootId(), folder: 'DIR' });
   if (refusals.length > 0) throw new Error(`refused: ${refusals.join('\n')}`);
   applyCuts(disk, plan);
-  if (base !== null) loadSet(disk, base, buffers, clock);
+  if (base !== null) loadSet(disk, base, plan.records > 0, buffers, clock);
   const parts = 2;
   for (let part = 0; part < parts && plan.records > 0; part += 1) {
     const share = {
@@ -133,6 +133,7 @@ function open(buffers: readonly ShardBuffers[], clock: SimulatedClock): Shard[] 
 function loadSet(
   disk: SimulatedDisk,
   base: SnapshotSet,
+  hasLog: boolean,
   buffers: readonly ShardBuffers[],
   clock: SimulatedClock,
 ): void {
@@ -140,7 +141,7 @@ function loadSet(
   const slotShard = slotTableFor(shards.length);
   const outcomes = base.files.map(({ shard }) =>
     loadSnapshot(disk, snapshotPath(shard, base.set), {
-      ...{ shards, slotShard, nowMs: clock.wallMs(), progress: () => true },
+      ...{ shards, slotShard, nowMs: clock.wallMs(), hasLog, progress: () => true },
     }),
   );
   for (const outcome of outcomes) if (!outcome.ok) throw new Error(outcome.text);

@@ -4,6 +4,8 @@
  * that once was.
  */
 import { LOG_SYNC_MS, LOG_TICK_MS } from '../../../src/config/limits.ts';
+import { sliceBounds } from '../../../src/shard/walk-large.ts';
+import { withSmallBounds } from '../operations.ts';
 import { createRandom, type Random } from '../seeded-random.ts';
 import { createSimulatedDisk, DiskStopped, type SimulatedDisk } from '../simulated-disk.ts';
 import { doCommand } from './commands.ts';
@@ -42,10 +44,12 @@ type Life = {
   readonly shards: number;
   readonly databases: number;
   readonly policy: Policy;
+  readonly hasCollections: boolean;
   readonly tally: Tally;
   disk: SimulatedDisk;
 };
 
+const SLICE_BYTES = 150;
 const TOLD_MAX = 4;
 const POLICIES: readonly Policy[] = ['always', 'everysec', 'no'];
 const RUNS_MAX = 5;
@@ -57,8 +61,19 @@ const OPERATIONS_LATE = 260;
 /** What was acknowledged so long before the power went is on the disk under everysec. */
 const DURABLE_AFTER_MS = LOG_SYNC_MS + LOG_TICK_MS + 2 * SYNC_MS_MAX;
 
+/** The same, with collections among the keys, of which a few elements make a tree, and a few more a slice of a snapshot. */
+export function liveWithCollections(seed: number): Tally {
+  const { bytesMax } = sliceBounds;
+  sliceBounds.bytesMax = SLICE_BYTES;
+  try {
+    return withSmallBounds(() => livePowerCuts(seed, true));
+  } finally {
+    sliceBounds.bytesMax = bytesMax;
+  }
+}
+
 /** Lives one life. Throws an Error that says what was not as promised. */
-export function livePowerCuts(seed: number): Tally {
+export function livePowerCuts(seed: number, hasCollections = false): Tally {
   const random = createRandom(seed);
   const [shards, databases] = [1 + random(3), 1 + random(3)];
   const life: Life = {
@@ -70,6 +85,7 @@ export function livePowerCuts(seed: number): Tally {
       databases,
     },
     policy: POLICIES[random(POLICIES.length)],
+    hasCollections,
     tally: { starts: 0, powerCuts: 0, kills: 0, blocks: 0, blocksLost: 0, snapshots: 0 },
     disk: createSimulatedDisk(seed),
   };
@@ -123,7 +139,7 @@ function die(life: Life, isStopped: boolean): void {
 
 /** Recovers, compares, and begins to log. */
 function start(life: Life): Machine {
-  const { disk, clock, random, history, shards, databases, policy, tally } = life;
+  const { disk, clock, random, history, shards, databases, policy, hasCollections, tally } = life;
   const { state, buffers, nextEpoch, nextBlock, shards: found } = recover(disk, clock, shards, databases);
   const last = nextBlock - 1;
   const { killFloor } = history;
@@ -142,7 +158,7 @@ function start(life: Life): Machine {
   foldHistory(history, last);
   const slotShard = slotTableFor(shards);
   const streams = 1 + random(3);
-  const common = { disk, state, random, clock, policy, history, slotShard, buffers };
+  const common = { disk, state, random, clock, policy, history, hasCollections, slotShard, buffers };
   return startMachine({ ...common, streams, databases, nextEpoch, nextBlock });
 }
 

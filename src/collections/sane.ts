@@ -1,0 +1,69 @@
+/**
+ * Whether bytes that come from a disk can be a collection's: every element whole, its lengths forwards and backwards the same.
+ *
+ * Pure; any thread. Reads nothing outside of the bytes that it is given. What it takes for sane can be worked with, whatever it
+ * holds: the order of groups and doubles among them are not looked at.
+ */
+import type { Buffer } from 'node:buffer';
+import { TYPE_HASH, TYPE_ZSET } from '../shard/layout.ts';
+import { DEADLINE_MARK, elementBefore, elementEnd, isIntegerElement, SCORE_BYTES } from './elements.ts';
+import { FORM_DEADLINES, FORM_LARGE, FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from './form.ts';
+import { isTreeValue, LARGE_IMAGE_BYTES } from './large-image.ts';
+
+const FLAGS_KNOWN = FORM_TREE | FORM_LARGE | FORM_DEADLINES;
+
+/** The bytes that tell how long an element is: type and length. */
+const LONG_TEXT = 0xf0;
+const LONG_TEXT_HEADER = 5;
+const MIDDLE_TEXT = 0xe0;
+const MIDDLE_TEXT_HEADER = 2;
+
+/** Whether `bytes[start, end)` can be the value of a collection's image: its packed form, or what stands for a large one. */
+export function isSaneCollection(type: number, bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < PACKED_GROUPS || (bytes[start] & ~FLAGS_KNOWN) !== 0) return false;
+  if (isTreeValue(bytes, start)) return end - start === LARGE_IMAGE_BYTES;
+  // Without a group it is one of a replica, of which the rest is on its way.
+  return (
+    countSaneGroups(type, bytes, start + PACKED_GROUPS, end) === bytes.readUInt16LE(start + PACKED_COUNT)
+  );
+}
+
+/** How many groups `bytes[start, end)` is, -1 where it is not whole groups of such a collection. */
+export function countSaneGroups(type: number, bytes: Buffer, start: number, end: number): number {
+  let count = 0;
+  for (let at = start; at < end; count += 1) {
+    at = saneGroupEnd(type, bytes, at, end);
+    if (at < 0) return -1;
+  }
+  return count;
+}
+
+/** Where the group at `at` ends, -1 where there is none that ends by `end`. */
+function saneGroupEnd(type: number, bytes: Buffer, at: number, end: number): number {
+  if (type === TYPE_ZSET) return saneScoredEnd(bytes, at, end);
+  const keyEnd = saneElementEnd(bytes, at, end);
+  if (type !== TYPE_HASH || keyEnd < 0) return keyEnd;
+  const valueEnd = saneElementEnd(bytes, keyEnd, end);
+  if (valueEnd < 0 || valueEnd === end || bytes[valueEnd] !== DEADLINE_MARK) return valueEnd;
+  return wholeEnd(bytes, valueEnd, end);
+}
+
+/** Where the element at `at` ends, back length included, -1 where there is none that ends by `end`. */
+export function saneElementEnd(bytes: Buffer, at: number, end: number): number {
+  return at >= end || bytes[at] >= DEADLINE_MARK ? -1 : wholeEnd(bytes, at, end);
+}
+
+/** A score is a number, and a member is never spelled as an integer: it is compared by its bytes. */
+function saneScoredEnd(bytes: Buffer, at: number, end: number): number {
+  const member = at + SCORE_BYTES;
+  if (member >= end || Number.isNaN(bytes.readDoubleLE(at)) || isIntegerElement(bytes, member)) return -1;
+  return saneElementEnd(bytes, member, end);
+}
+
+function wholeEnd(bytes: Buffer, at: number, end: number): number {
+  const first = bytes[at];
+  const header = first === LONG_TEXT ? LONG_TEXT_HEADER : first >= MIDDLE_TEXT ? MIDDLE_TEXT_HEADER : 1;
+  if (at + header > end) return -1;
+  const next = elementEnd(bytes, at);
+  return next <= end && elementBefore(bytes, next) === at ? next : -1;
+}

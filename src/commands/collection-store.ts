@@ -1,0 +1,75 @@
+/**
+ * Results that become a collection: those of SUNIONSTORE, ZRANGESTORE, SORT with STORE and their like.
+ *
+ * Runs on the thread of the command, under the locks of its keys' shards. The result lies in private memory, since the destination may be
+ * one of the sources.
+ */
+import type { Buffer } from 'node:buffer';
+import { commitChange, dropNoted, noteOp, OP_ADD } from '../collections/change.ts';
+import { NONE, WRITING } from '../shard/layout.ts';
+import { removeEntry } from '../shard/lifecycle.ts';
+import type { Shard } from '../shard/shard.ts';
+import { type Call, shardOfKey } from './call.ts';
+import { openForAdding } from './collections.ts';
+import { type EventName, NOTIFY_GENERIC, NOTIFY_NEW, notifyKeyspace } from './keyspace-events.ts';
+import { peekEntry, replyNoRoom } from './lookup.ts';
+
+/** Puts one group `bytes[start, end)`: as collections/{list,set,zset}.ts do. */
+export type PutGroup = (
+  shard: Shard,
+  ref: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  nowMs: number,
+) => number;
+
+/**
+ * Makes the groups `bytes[0, length)`, of which `groupEnd` says where each ends, the value of key argument `keyIndex`, in the place of
+ * whatever it was. None: the key goes. Answers, and is false, only without room: then the key is gone.
+ */
+export function storeGroups(
+  call: Call,
+  keyIndex: number,
+  type: number,
+  bytes: Buffer,
+  length: number,
+  groupEnd: (bytes: Buffer, at: number) => number,
+  put: PutGroup,
+  eventClass: number,
+  event: EventName,
+): boolean {
+  const shard = shardOfKey(call, keyIndex);
+  const before = peekEntry(call, shard, keyIndex);
+  if (before !== NONE) removeEntry(shard, before);
+  if (length === 0) {
+    if (before !== NONE) notifyKeyspace(call, NOTIFY_GENERIC, 'del', keyIndex);
+    return true;
+  }
+  let ref = openForAdding(call, shard, keyIndex, type, 0);
+  if (ref === NONE) return false;
+  for (let at = 0; at < length; ) {
+    const end = groupEnd(bytes, at);
+    const moved = put(shard, ref, bytes, at, end, call.nowMs);
+    if (moved === NONE) {
+      giveUp(call, shard, keyIndex, length);
+      return false;
+    }
+    ref = moved;
+    at = end;
+  }
+  noteOp(OP_ADD, 0, bytes, 0, length);
+  commitChange(shard, call.session.database, ref, true);
+  if (before === NONE) notifyKeyspace(call, NOTIFY_NEW, 'new', keyIndex);
+  notifyKeyspace(call, eventClass, event, keyIndex);
+  return true;
+}
+
+/** Half a result is none. */
+function giveUp(call: Call, shard: Shard, keyIndex: number, bytes: number): void {
+  dropNoted();
+  const ref = peekEntry(call, shard, keyIndex);
+  shard.control[WRITING] = NONE;
+  if (ref !== NONE) removeEntry(shard, ref);
+  replyNoRoom(call, shard, keyIndex, bytes);
+}

@@ -1,0 +1,110 @@
+/**
+ * The rows of the commands on HyperLogLogs: data that COMMAND answers from and the dispatcher checks by.
+ *
+ * Any thread, never changed. As redis-server 7.0.15 reports them (COMMAND INFO, COMMAND DOCS).
+ */
+import type { CommandSpec } from '../spec.ts';
+
+export const HYPERLOGLOG_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'pfadd',
+    arity: -2,
+    flags: ['write', 'denyoom', 'fast'],
+    categories: ['write', 'hyperloglog', 'fast'],
+    tips: [],
+    firstKey: 1,
+    lastKey: 1,
+    keyStep: 1,
+    keys: [{ flags: ['RW', 'insert'], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } }],
+    summary: 'Adds the specified elements to the specified HyperLogLog.',
+    since: '2.8.9',
+    group: 'hyperloglog',
+    complexity: 'O(1) to add every element.',
+    arguments: [
+      { name: 'key', type: 'key', keySpecIndex: 0 },
+      { name: 'element', type: 'string', flags: ['optional', 'multiple'] },
+    ],
+  },
+  {
+    name: 'pfcount',
+    arity: -2,
+    flags: ['readonly'],
+    categories: ['read', 'hyperloglog', 'slow'],
+    tips: [],
+    firstKey: 1,
+    lastKey: -1,
+    keyStep: 1,
+    keys: [
+      {
+        notes: 'RW because it may change the internal representation of the key, and propagate to replicas',
+        flags: ['RW', 'access'],
+        begin: { index: 1 },
+        find: { lastKey: -1, step: 1, limit: 0 },
+      },
+    ],
+    summary: 'Return the approximated cardinality of the set(s) observed by the HyperLogLog at key(s).',
+    since: '2.8.9',
+    group: 'hyperloglog',
+    complexity:
+      'O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.',
+    arguments: [{ name: 'key', type: 'key', keySpecIndex: 0, flags: ['multiple'] }],
+  },
+  {
+    name: 'pfdebug',
+    arity: 3,
+    flags: ['write', 'denyoom', 'admin'],
+    categories: ['write', 'hyperloglog', 'admin', 'slow', 'dangerous'],
+    tips: [],
+    firstKey: 2,
+    lastKey: 2,
+    keyStep: 1,
+    keys: [{ flags: ['RW', 'access'], begin: { index: 2 }, find: { lastKey: 0, step: 1, limit: 0 } }],
+    summary: 'Internal commands for debugging HyperLogLog values',
+    since: '2.8.9',
+    group: 'hyperloglog',
+    complexity: 'N/A',
+    docFlags: ['syscmd'],
+    arguments: [
+      { name: 'subcommand', type: 'string' },
+      { name: 'key', type: 'key', keySpecIndex: 0 },
+    ],
+  },
+  {
+    name: 'pfmerge',
+    arity: -2,
+    flags: ['write', 'denyoom'],
+    categories: ['write', 'hyperloglog', 'slow'],
+    tips: [],
+    firstKey: 1,
+    lastKey: -1,
+    keyStep: 1,
+    keys: [
+      { flags: ['RW', 'access', 'insert'], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
+      { flags: ['RO', 'access'], begin: { index: 2 }, find: { lastKey: -1, step: 1, limit: 0 } },
+    ],
+    summary: 'Merge N different HyperLogLogs into a single one.',
+    since: '2.8.9',
+    group: 'hyperloglog',
+    complexity: 'O(N) to merge N HyperLogLogs, but with high constant times.',
+    arguments: [
+      { name: 'destkey', type: 'key', keySpecIndex: 0 },
+      { name: 'sourcekey', type: 'key', keySpecIndex: 1, flags: ['multiple'] },
+    ],
+  },
+  {
+    name: 'pfselftest',
+    arity: 1,
+    flags: ['admin'],
+    categories: ['hyperloglog', 'admin', 'slow', 'dangerous'],
+    tips: [],
+    firstKey: 0,
+    lastKey: 0,
+    keyStep: 0,
+    keys: [],
+    summary: 'An internal command for testing HyperLogLog values',
+    since: '2.8.9',
+    group: 'hyperloglog',
+    complexity: 'N/A',
+    docFlags: ['syscmd'],
+  },
+];
