@@ -264,7 +264,10 @@ function takeOne(intake: Intake, nowMs: number): number {
     else takeEmptied(intake);
   } else {
     const outcome = takeRecords(intake, nowMs);
-    if (outcome !== TAKEN_ALL) return outcome;
+    if (outcome !== TAKEN_ALL) {
+      giveUpChanged(intake);
+      return outcome;
+    }
   }
   // A slice stands at its LSN for the slots that it is of only; but all records up to there came before it.
   if (kind === FRAME_RECORDS) noteLsn(intake, shard, reader.lsn);
@@ -426,6 +429,23 @@ function takeRecords(intake: Intake, nowMs: number): number {
 function isSaneChange(bytes: Buffer): boolean {
   if (view.effect !== EFFECT_CHANGE) return true;
   return areOpsSane(recordType(view), bytes, view.valueStart, view.valueEnd);
+}
+
+/**
+ * Of a frame that was done in part the next stream brings all records again. A string is what the last of its own say, but an element may not
+ * come or go twice, and a collection for which there was no room is gone: what has changes of such is copied anew.
+ */
+function giveUpChanged({ reader, states, cluster, owner }: Intake): void {
+  const { bytes, payloadStart, payloadEnd } = reader;
+  for (let at = payloadStart; at < payloadEnd; ) {
+    at = decodeRecord(bytes, at, payloadEnd, view);
+    if (at < 0) return;
+    if (view.effect !== EFFECT_CHANGE) continue;
+    const slot = slotOfKey(bytes, view.keyStart, view.keyEnd);
+    if (states[slot] !== WHOLE) continue;
+    states[slot] = NOT_FOLLOWED;
+    if (cluster.table.syncedFrom[slot] === owner) cluster.table.syncedFrom[slot] = NO_NODE;
+  }
 }
 
 function takeRecord(intake: Intake, shard: Shard, slot: number, nowMs: number): number {

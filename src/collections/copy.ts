@@ -13,15 +13,22 @@ import { entryBytes, typeOf, valueOffset, writeLsn } from '../shard/entry.ts';
 import { canEverHold, makeRoom, ROOM_MADE } from '../shard/eviction.ts';
 import { isJournaling } from '../shard/journal.ts';
 import { createEntry } from '../shard/keyspace.ts';
-import { EXPIRES_AT_MS_MAX, NONE, PROTECTED_SOURCE, WRITING } from '../shard/layout.ts';
-import { destroyEntry } from '../shard/lifecycle.ts';
+import { EXPIRES_AT_MS_MAX, LSN, NONE, PROTECTED_SOURCE, WRITING } from '../shard/layout.ts';
+import { destroyEntry, removeEntry } from '../shard/lifecycle.ts';
 import { createRecordView, EFFECT_CHANGE, RECORD_CREATES, RECORD_TYPE_SHIFT } from '../shard/record.ts';
 import { REDO_NO_ROOM, redo } from '../shard/redo.ts';
 import { shrinkEntry } from '../shard/resize-entry.ts';
 import type { Shard } from '../shard/shard.ts';
 import { findInTable, hashOf } from '../shard/table.ts';
 import { exportWhole, type Operations, pushBytes } from './export.ts';
-import { PACKED_GROUPS, readHead, TREE_VALUE_BYTES, writeForm, writePackedCount } from './form.ts';
+import {
+  PACKED_GROUPS,
+  readHead,
+  TREE_VALUE_BYTES,
+  writeBirth,
+  writeForm,
+  writePackedCount,
+} from './form.ts';
 import { writeOwner } from './page.ts';
 import { collectionBytes } from './sequence.ts';
 
@@ -63,8 +70,8 @@ export function copyCollection(
 }
 
 /**
- * Gives the large collection of an entry to another key of the shard, in the place of what that has. What is left of the source is empty,
- * and the caller removes it. Returns the new entry, NONE without room. O(1), and O(n) some ns each where there is a log.
+ * Gives the large collection of an entry to another key of the shard, in the place of what that has; the source goes. Returns the new
+ * entry, NONE without room. O(1), and O(n) some ns each where there is a log.
  */
 export function moveCollection(
   shard: Shard,
@@ -93,14 +100,19 @@ export function moveCollection(
     entryBytes(entries, ref),
     target,
   );
+  // Who copies what the key had before must not go on with this.
+  writeBirth(entries, ref, shard.numbers[LSN]);
   writeOwner(shard, readHead(entries, ref), ref);
-  writeForm(entries, from, 0);
-  writePackedCount(entries, from, 0);
-  shrinkEntry(shard, from, PACKED_GROUPS);
   record.length = 0;
   if (isJournaling(shard)) exportWhole(shard, ref, record);
   const { bytes, length } = record;
   writeLsn(entries, ref, appendChange(shard, database, ref, type, RECORD_CREATES, expiry, bytes, 0, length));
+  // Until here the source is whole, and the new entry is dropped if the thread dies; from here on the source is.
+  control[WRITING] = from;
+  writeForm(entries, from, 0);
+  writePackedCount(entries, from, 0);
+  shrinkEntry(shard, from, PACKED_GROUPS);
+  removeEntry(shard, from);
   control[WRITING] = NONE;
   forgetRecord();
   return ref;

@@ -113,8 +113,13 @@ export function formatTree(arena: Arena, ref: number, flags: number, head: numbe
   const at = valueOffset(arena, ref);
   bytes.fill(0, at, at + TREE_VALUE_BYTES);
   bytes[at] = flags | FORM_TREE;
-  bytes.writeUInt32LE(lsn % UINT32, at + TREE_BIRTH);
+  writeBirth(arena, ref, lsn);
   writeHead(arena, ref, head);
+}
+
+/** The tree counts as born at this LSN. */
+export function writeBirth(arena: Arena, ref: number, lsn: number): void {
+  entryBytes(arena, ref).writeUInt32LE(lsn % UINT32, valueOffset(arena, ref) + TREE_BIRTH);
 }
 
 /** What tells a tree from another that its key had before, or has later. */

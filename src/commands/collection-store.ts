@@ -69,7 +69,7 @@ export function storeGroups(
 function giveUp(call: Call, shard: Shard, keyIndex: number, bytes: number): void {
   dropNoted();
   const ref = peekEntry(call, shard, keyIndex);
-  shard.control[WRITING] = NONE;
   if (ref !== NONE) removeEntry(shard, ref);
+  shard.control[WRITING] = NONE;
   replyNoRoom(call, shard, keyIndex, bytes);
 }

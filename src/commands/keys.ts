@@ -86,7 +86,7 @@ function renameKeyIfNew(call: Call): void {
 
 /** True when it is done; otherwise the reply is written. The new key is looked up first: that may remove an expired one. */
 function rename(call: Call, onlyIfNew: boolean): boolean {
-  const { reply, shard, nowMs } = call;
+  const { reply, shard } = call;
   const target = shardOfKey(call, 2);
   const isThere = peekEntry(call, target, 2) !== NONE;
   const taken = onlyIfNew && isThere;
@@ -106,7 +106,7 @@ function rename(call: Call, onlyIfNew: boolean): boolean {
   const copy = copyEntry(call, shard, ref, target, call.session.database, 2, expiresAtMs, true);
   if (copy === NONE) return false;
   writeClock(target.entries, copy, clock);
-  removeEntry(shard, findKey(call, shard, call.session.database, 1, nowMs));
+  removeSource(call, shard);
   notifyKeyspace(call, NOTIFY_NEW, 'new', 2);
   notifyKeyspace(call, NOTIFY_GENERIC, 'rename_from', 1);
   notifyKeyspace(call, NOTIFY_GENERIC, 'rename_to', 2);
@@ -175,11 +175,17 @@ function moveKey(call: Call): void {
   const copy = copyEntry(call, shard, ref, shard, database, 1, expiresAtMs, true);
   if (copy === NONE) return;
   writeClock(shard.entries, copy, clock);
-  removeEntry(shard, findKey(call, shard, session.database, 1, call.nowMs));
+  removeSource(call, shard);
   notifyKeyspaceIn(call, NOTIFY_NEW, 'new', 1, database);
   notifyKeyspace(call, NOTIFY_GENERIC, 'move_from', 1);
   notifyKeyspaceIn(call, NOTIFY_GENERIC, 'move_to', 1, database);
   writeInteger(reply, 1);
+}
+
+/** Removes the key of argument 1, unless it has gone with its move. */
+function removeSource(call: Call, shard: Shard): void {
+  const ref = peekEntry(call, shard, 1);
+  if (ref !== NONE) removeEntry(shard, ref);
 }
 
 /** Copies an entry to key argument `keyIndex` of a database; `isMove`: the source is removed then. NONE when there is no room; then the reply is written. */

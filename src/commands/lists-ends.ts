@@ -3,7 +3,16 @@
  *
  * Runs on the thread of the command, under the locks of its keys' shards. Source of the rules: Redis 7.0 `t_list.c`.
  */
-import { noteBareOp, noteOp, OP_ADD, OP_POP_HEAD, OP_POP_TAIL, OP_PUSH_HEAD } from '../collections/change.ts';
+import {
+  beginOp,
+  extendOp,
+  noteBareOp,
+  noteOp,
+  OP_ADD,
+  OP_POP_HEAD,
+  OP_POP_TAIL,
+  OP_PUSH_HEAD,
+} from '../collections/change.ts';
 import { createCursor } from '../collections/cursor.ts';
 import { elementEnd } from '../collections/elements.ts';
 import { popHead, popTail, pushHead, pushTail } from '../collections/list.ts';
@@ -64,15 +73,17 @@ function push(call: Call, side: number, needsKey: boolean): void {
     return;
   }
   const isNew = !needsKey && opened.isNew;
+  const op = beginOp(side === LEFT ? OP_PUSH_HEAD : OP_ADD, 0);
   for (let index = 2; index < call.count; index += 1) {
     beginEncoding();
     encodeArgument(call, index);
-    const moved = pushEncoded(call, shard, ref, side);
+    const moved = putEncoded(call, shard, ref, side);
     if (moved === NONE) {
       replyNoRoomFor(call, shard, 1, isNew, encoded.length);
       return;
     }
     ref = moved;
+    extendOp(op, encoded.bytes, 0, encoded.length);
   }
   writeInteger(reply, countOf(shard, ref));
   finishChange(call, shard, 1, ref, isNew, NOTIFY_LIST, side === LEFT ? 'lpush' : 'rpush');
@@ -237,14 +248,18 @@ function moveOver(call: Call, source: Shard, target: Shard, from: number, to: nu
 }
 
 /** Pushes the encoded element and notes it. The entry's reference from then on; NONE without room. */
-function pushEncoded({ nowMs }: Call, shard: Shard, ref: number, side: number): number {
-  const { bytes, length } = encoded;
-  const moved =
-    side === LEFT
-      ? pushHead(shard, ref, bytes, 0, length, nowMs)
-      : pushTail(shard, ref, bytes, 0, length, nowMs);
-  if (moved !== NONE) noteOp(side === LEFT ? OP_PUSH_HEAD : OP_ADD, 0, bytes, 0, length);
+function pushEncoded(call: Call, shard: Shard, ref: number, side: number): number {
+  const moved = putEncoded(call, shard, ref, side);
+  if (moved !== NONE) noteOp(side === LEFT ? OP_PUSH_HEAD : OP_ADD, 0, encoded.bytes, 0, encoded.length);
   return moved;
+}
+
+/** The same, noted by the caller. */
+function putEncoded({ nowMs }: Call, shard: Shard, ref: number, side: number): number {
+  const { bytes, length } = encoded;
+  return side === LEFT
+    ? pushHead(shard, ref, bytes, 0, length, nowMs)
+    : pushTail(shard, ref, bytes, 0, length, nowMs);
 }
 
 /** Takes an element and notes it. */

@@ -212,38 +212,48 @@ function lrem(call: Call): void {
   writeInteger(reply, removed);
 }
 
+/** The log names runs of places, so that it has less to tell than the list had to keep. */
 function removeForwards({ shard }: Call, ref: number, most: number): number {
   const end = encodingEnd(encoded.bytes, 0);
   let removed = 0;
+  let run = 0;
   let place = 0;
   let more = seekRank(shard, ref, 0, cursor, 0);
   while (more && removed < most) {
     if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) {
       removeGroup(shard, cursor);
-      noteRemoveAt(place, 1);
+      run += 1;
       removed += 1;
       more = place < countOf(shard, ref);
     } else {
+      if (run > 0) noteRemoveAt(place, run);
+      run = 0;
       place += 1;
       more = step(shard, cursor);
     }
   }
+  if (run > 0) noteRemoveAt(place, run);
   return removed;
 }
 
 function removeBackwards({ shard }: Call, ref: number, most: number): number {
   const end = encodingEnd(encoded.bytes, 0);
   let removed = 0;
+  let run = 0;
   let place = countOf(shard, ref) - 1;
   let more = seekRank(shard, ref, 0, cursor, place);
   while (more && removed < most) {
     if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) {
       removeGroup(shard, cursor);
-      noteRemoveAt(place, 1);
+      run += 1;
       removed += 1;
+    } else {
+      if (run > 0) noteRemoveAt(place + 1, run);
+      run = 0;
     }
     place -= 1;
     more = place >= 0 && stepBack(shard, cursor);
   }
+  if (run > 0) noteRemoveAt(place + 1, run);
   return removed;
 }

@@ -3,7 +3,7 @@
  *
  * Runs on the thread of the command, under the lock of the key's shard. Source of the rules: Redis 7.0 `t_set.c`.
  */
-import { noteOp, OP_REMOVE } from '../collections/change.ts';
+import { beginOp, extendOp, OP_REMOVE } from '../collections/change.ts';
 import { createCursor } from '../collections/cursor.ts';
 import { elementEnd } from '../collections/elements.ts';
 import { countOf, removeGroup, seekRank, step } from '../collections/sequence.ts';
@@ -40,7 +40,7 @@ function spop(call: Call): void {
     writeNull(reply);
     return;
   }
-  popAt(call, ref, drawRank(shard, countOf(shard, ref)));
+  popAt(call, ref, drawRank(shard, countOf(shard, ref)), beginOp(OP_REMOVE, 0));
   finishChange(call, shard, 1, ref, false, NOTIFY_SET, 'spop');
 }
 
@@ -58,16 +58,17 @@ function popMany(call: Call): void {
     return;
   }
   const ranks = drawRanks(shard, count, wanted);
+  const op = beginOp(OP_REMOVE, 0);
   // From the last on, so that the others keep their places.
-  for (let draw = wanted - 1; draw >= 0; draw -= 1) popAt(call, ref, ranks[draw]);
+  for (let draw = wanted - 1; draw >= 0; draw -= 1) popAt(call, ref, ranks[draw], op);
   finishChange(call, shard, 1, ref, false, NOTIFY_SET, 'spop');
 }
 
-/** Answers with the member of a place and takes it away. */
-function popAt({ shard, reply }: Call, ref: number, rank: number): void {
+/** Answers with the member of a place and takes it away, as the operation `op` notes. */
+function popAt({ shard, reply }: Call, ref: number, rank: number, op: number): void {
   seekRank(shard, ref, 0, cursor, rank);
   writeElement(reply, cursor.bytes, cursor.at);
-  noteOp(OP_REMOVE, 0, cursor.bytes, cursor.at, elementEnd(cursor.bytes, cursor.at));
+  extendOp(op, cursor.bytes, cursor.at, elementEnd(cursor.bytes, cursor.at));
   removeGroup(shard, cursor);
 }
 

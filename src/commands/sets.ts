@@ -4,7 +4,15 @@
  * Runs on the thread of the command, under the locks of its keys' shards. Source of the rules: Redis 7.0 `t_set.c`.
  */
 import type { Buffer } from 'node:buffer';
-import { commitChange, noteOp, OP_ADD, OP_REMOVE } from '../collections/change.ts';
+import {
+  beginOp,
+  commitChange,
+  dropNoted,
+  extendOp,
+  noteOp,
+  OP_ADD,
+  OP_REMOVE,
+} from '../collections/change.ts';
 import { createCursor } from '../collections/cursor.ts';
 import { countOf, seekRank, step } from '../collections/sequence.ts';
 import { dropMember, hasMember, putMember } from '../collections/set.ts';
@@ -47,6 +55,7 @@ function sadd(call: Call): void {
   const { isNew } = opened;
   const before = countOf(shard, ref);
   let count = before;
+  const op = beginOp(OP_ADD, 0);
   for (let index = 2; index < call.count; index += 1) {
     beginEncoding();
     encodeArgument(call, index);
@@ -59,9 +68,10 @@ function sadd(call: Call): void {
     ref = moved;
     if (countOf(shard, ref) === count) continue;
     count += 1;
-    noteOp(OP_ADD, 0, bytes, 0, length);
+    extendOp(op, bytes, 0, length);
   }
   if (count > before) finishChange(call, shard, 1, ref, isNew, NOTIFY_SET, 'sadd');
+  else dropNoted();
   writeInteger(reply, count - before);
 }
 
@@ -70,14 +80,16 @@ function srem(call: Call): void {
   const ref = changeCollection(call, shard, 1, TYPE_SET);
   if (ref === WRONG) return;
   let dropped = 0;
+  const op = beginOp(OP_REMOVE, 0);
   for (let index = 2; ref !== NONE && index < call.count && countOf(shard, ref) > 0; index += 1) {
     beginEncoding();
     encodeArgument(call, index);
     if (!dropMember(shard, ref, encoded.bytes, 0, encoded.length)) continue;
-    noteOp(OP_REMOVE, 0, encoded.bytes, 0, encoded.length);
+    extendOp(op, encoded.bytes, 0, encoded.length);
     dropped += 1;
   }
   if (dropped > 0) finishChange(call, shard, 1, ref, false, NOTIFY_SET, 'srem');
+  else dropNoted();
   writeInteger(reply, dropped);
 }
 

@@ -31,11 +31,26 @@ const room = {
 /** Two records (one for what has expired), their headers and rounding, besides the key. */
 const RECORDS_OVERHEAD_BYTES = 96;
 
-/** The longest that INCRBYFLOAT makes of any number. */
+/** The longest that INCRBYFLOAT and HINCRBYFLOAT make of any number. */
 const FLOAT_BYTES_MAX = 5 * 1024;
 
 /** Commands whose record holds the value of another key. */
 const COPYING: ReadonlySet<string> = new Set(['rename', 'renamenx', 'copy', 'move']);
+
+/** Commands whose record holds what they make of the values of other keys: no more than the longest, or than all of them. */
+const COMBINING: ReadonlySet<string> = new Set([
+  'bitop',
+  'sinterstore',
+  'sdiffstore',
+  'zinterstore',
+  'zdiffstore',
+  'zrangestore',
+  'sort',
+]);
+const UNITING: ReadonlySet<string> = new Set(['sunionstore', 'zunionstore']);
+
+/** Commands whose record may hold a number that is longer than their arguments. */
+const FLOATING: ReadonlySet<string> = new Set(['incrbyfloat', 'hincrbyfloat']);
 
 /** The most of a shard's limit for which room is made in advance: the rest is evicted for as it comes. */
 const SHARE_IN_ADVANCE = 0.5;
@@ -96,13 +111,16 @@ function measureCommand(call: Call, command: Command): void {
   const { memory, records, copies } = room;
   const places = findKeyPlaces(call, command);
   const isCopy = COPYING.has(command.spec.name);
-  const extraBytes = command.spec.name === 'incrbyfloat' ? FLOAT_BYTES_MAX : 0;
+  const extraBytes = FLOATING.has(command.spec.name) ? FLOAT_BYTES_MAX : 0;
+  const target = firstPlace(places);
+  let keys = 0;
   room.hasCopies ||= isCopy;
   for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {
     const start = spans[2 * index];
     const end = spans[2 * index + 1];
     const shard = engine.slotShard[slotOfKey(input, start, end)];
     wantShard(shard);
+    keys += 1;
     if (!command.isWrite) continue;
     // One key stands for all arguments behind it: which of them is its value only the command knows.
     const behind =
@@ -112,7 +130,16 @@ function measureCommand(call: Call, command: Command): void {
     records[shard] += bytes + (end - start) + RECORDS_OVERHEAD_BYTES + extraBytes;
     if (isCopy) copies[shard] += 1;
   }
+  if (keys > 1) addResult(call, command, target, keys - 1);
   if (readsUnnamedKeys(call, command)) wantAll(engine);
+}
+
+/** The record of a result: its destination comes first among the keys, and SORT has another key only where there is one. */
+function addResult(call: Call, command: Command, target: number, sources: number): void {
+  const isUnion = UNITING.has(command.spec.name);
+  if (!isUnion && !COMBINING.has(command.spec.name)) return;
+  room.hasCopies = true;
+  room.copies[shardOfKey(call, target).index] += isUnion ? sources : 1;
 }
 
 /** A command without keys (FLUSHALL, SWAPDB) adds at most a record for each database to each shard. */

@@ -23,7 +23,7 @@ assert(PACKED_EXACT_BYTES_MAX < PACKED_LARGE_BYTES_MAX, 'a small packed collecti
  * Pages of a tree. A leaf of more bytes than this is split, if it has more than one group, by what its tree goes by: lists are
  * pushed and popped at the ends; the others are searched from the start of a leaf, group by group.
  */
-export const LIST_LEAF_BYTES_MAX = 2 * KIB;
+export const LIST_LEAF_BYTES_MAX = 12 * KIB;
 export const HASH_LEAF_BYTES_MAX = 1 * KIB;
 export const SCORE_LEAF_BYTES_MAX = 768;
 

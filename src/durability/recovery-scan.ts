@@ -77,6 +77,8 @@ export type RecoveryPlan = {
   readonly lastBlock: number;
   readonly blocks: number;
   readonly records: number;
+  /** Those of the snapshot's epoch, which tell what happened while it was taken. What comes of later ones does not. */
+  readonly recordsOfSet: number;
   /** Bytes of the blocks. */
   readonly bytes: number;
   /** Good blocks that go because they follow what is torn or never was written, and their records. */
@@ -116,6 +118,7 @@ type Scan = {
   isEnded: boolean;
   blocks: number;
   records: number;
+  recordsOfSet: number;
   bytes: number;
 };
 
@@ -133,6 +136,7 @@ export function scanLog(input: ScanInput): ScanResult {
       isEnded: false,
       blocks: 0,
       records: 0,
+      recordsOfSet: 0,
       bytes: 0,
     },
     chain: createLsnChain(base),
@@ -247,6 +251,7 @@ function keepBlock(scan: Scan, reader: SegmentReader): boolean {
   if (isReplayed) {
     scan.blocks += 1;
     scan.records += records;
+    if (reader.block.epoch === input.base?.epoch) scan.recordsOfSet += records;
     scan.bytes += reader.next - reader.at;
   }
   return true;
@@ -289,7 +294,7 @@ function planOf(scan: Scan): RecoveryPlan {
     })),
     cuts: streams.flatMap((stream) => cutsOf(stream, nextBlock)),
     ...{ firstBlock: scan.firstBlock, lastBlock: nextBlock - 1 },
-    ...{ blocks: scan.blocks, records: scan.records, bytes: scan.bytes },
+    ...{ blocks: scan.blocks, records: scan.records, recordsOfSet: scan.recordsOfSet, bytes: scan.bytes },
     droppedBlocks: streams.reduce((sum, { dropped }) => sum + dropped.blocks, 0),
     droppedRecords: streams.reduce((sum, { dropped }) => sum + dropped.records, 0),
     nextEpoch: Math.max(input.manifest.epoch, ...epochs) + 1,

@@ -34,7 +34,7 @@ export type LoadSnapshotRequest = {
   readonly path: string;
   readonly buffers: readonly ShardBuffers[];
   readonly slotTable: SharedArrayBuffer;
-  /** Whether a log will be replayed over it. */
+  /** Whether a log will be replayed over it that tells of what happened while it was taken. */
   readonly hasLog: boolean;
   readonly threadId: number;
   readonly progress: SharedArrayBuffer;

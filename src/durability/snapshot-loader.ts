@@ -49,7 +49,7 @@ export type LoadOptions = {
   readonly shards: readonly Shard[];
   readonly slotShard: Uint16Array;
   readonly nowMs: number;
-  /** Whether a log follows that tells of all that happened since the snapshot was begun. */
+  /** Whether a log follows that tells of what happened while the snapshot was taken. */
   readonly hasLog: boolean;
   /** Called without any lock after each section, with the sums so far; false calls the load off. */
   readonly progress: (entries: number, bytes: number) => boolean;

@@ -70,8 +70,12 @@ export function fitGhosts(shard: Shard): void {
 /** Gives up the buckets of a table that is too large for its keys; whether there were any. O(1). */
 export function shrinkGhosts({ control }: Shard): boolean {
   const keys = control[KEYS_LIVE];
-  if (control[GHOST_BUCKETS] <= 1 || keys >= control[GHOST_BUCKETS] * KEYS_PER_BUCKET_MIN) return false;
-  control[GHOST_BUCKETS] = Math.max(1, Math.ceil(keys / KEYS_PER_BUCKET));
+  const buckets = control[GHOST_BUCKETS];
+  if (buckets <= 1 || keys >= buckets * KEYS_PER_BUCKET_MIN) return false;
+  const wanted = Math.max(1, Math.ceil(keys / KEYS_PER_BUCKET));
+  // Of a small table, rounding up may want as many as there are.
+  if (wanted === buckets) return false;
+  control[GHOST_BUCKETS] = wanted;
   return true;
 }
 

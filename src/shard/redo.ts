@@ -140,8 +140,8 @@ function redoChange(
   if (ref === NONE) {
     // A part of it is done, of which there is no record.
     const part = findKey(shard, database, hash, view, bytes);
-    control[WRITING] = NONE;
     if (part !== NONE) removeEntry(shard, part);
+    control[WRITING] = NONE;
     return REDO_NO_ROOM;
   }
   const lsn = appendChange(shard, database, ref, type, creates, expiresAtMs, bytes, valueStart, valueEnd);

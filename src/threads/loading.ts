@@ -46,7 +46,7 @@ export async function loadData(persistence: Persistence): Promise<LoadEnd> {
     const base = await chooseBase(persistence);
     const plan = await planRecovery(persistence, base);
     numbers[LOADING_BYTES_TOTAL] = plan.bytes + sumOf(base?.files.map(({ bytes }) => bytes));
-    await loadSet(persistence, base, plan.records > 0, progress.memory);
+    await loadSet(persistence, base, plan.recordsOfSet > 0, progress.memory);
     const records = await replay(persistence, base, plan, progress.memory);
     for (const shard of persistence.shards) raiseLsn(shard, plan.largestLsn);
     noteBase(persistence, base);

@@ -55,7 +55,7 @@ async function loadAgain(persistence: Persistence, withLog: boolean): Promise<vo
   const wasJournaling = persistence.isLogging;
   persistence.isLoaded = false;
   try {
-    await loadSet(persistence, base, (plan?.records ?? 0) > 0, createJobProgress);
+    await loadSet(persistence, base, (plan?.recordsOfSet ?? 0) > 0, createJobProgress);
     if (plan !== undefined) await replay(persistence, base, plan, createJobProgress);
     persistence.isLoaded = true;
   } finally {

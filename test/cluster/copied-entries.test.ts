@@ -2,9 +2,10 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TAKE_DAMAGED, takeIn } from '../../src/cluster/replica-intake.ts';
+import { TAKE_DAMAGED, TAKE_NO_ROOM, takeIn } from '../../src/cluster/replica-intake.ts';
 import { addBytes, encodeFrame, FRAME_SLICE } from '../../src/cluster/replication-frames.ts';
 import { OP_ADD, OP_INSERT_AT, OP_POP_HEAD, OP_PUSH_HEAD, OP_REMOVE } from '../../src/collections/change.ts';
+import { NO_NODE } from '../../src/routing/node-table.ts';
 import { slotOfKey } from '../../src/routing/slot.ts';
 import { NONE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
@@ -42,6 +43,9 @@ function slotOf(key: string): number {
 
 /** Keys of the owner's slots. */
 const KEYS = Array.from({ length: 40 }, (_, index) => `key:${index}`).filter((key) => slotOf(key) % 2 === 0);
+
+/** A key of a slot that is the replica's own. */
+const FOREIGN = 'key:1';
 
 function shardOf({ owner }: Pair, key: string): Shard {
   return owner.shards[owner.engine.slotShard[slotOf(key)]];
@@ -201,6 +205,28 @@ describe('a replica', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('does no change twice where there was no room for another that came with it', () => {
+    const flags = ['--maxmemory-policy', 'noeviction'];
+    const bounds = { backlogBytes: 2 ** 20, replicaBytes: 2 ** 20, replicaFlags: flags };
+    const pair = createPair({ ownerShards: 1, replicaShards: 1, ...bounds });
+    const [list, other, large] = KEYS;
+    for (const key of [list, other]) change(pair, key, TYPE_LIST, operation(OP_ADD, 0, 'a', 'b'));
+    settle(pair);
+    pair.replica.run('SET', FOREIGN, 'x'.repeat(990_000));
+    change(pair, list, TYPE_LIST, operation(OP_PUSH_HEAD, 0, 'once'));
+    pair.owner.run('SET', large, 'x'.repeat(60_000));
+    drainOwner(pair);
+    pump(pair);
+    deliver(pair);
+    expect(pair.takenOutcome).toBe(TAKE_NO_ROOM);
+    const { syncedFrom } = pair.replicaView.table;
+    expect([list, other].map((key) => syncedFrom[slotOf(key)])).toEqual([NO_NODE, OWNER]);
+    pair.replica.run('DEL', FOREIGN);
+    connect(pair);
+    settle(pair);
+    expectReplicated(pair);
   });
 
   it('refuses a stream with a change of a collection that is none', () => {

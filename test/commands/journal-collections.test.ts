@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findByName } from '../../src/commands/registry.ts';
 import { applyRecord } from '../../src/shard/apply.ts';
 import { expireDue } from '../../src/shard/housekeeping.ts';
-import { pendingFirstLsn, pendingRecords, startJournaling } from '../../src/shard/journal.ts';
+import { pendingBytes, pendingFirstLsn, pendingRecords, startJournaling } from '../../src/shard/journal.ts';
 import { EVICTED_KEYS, LSN } from '../../src/shard/layout.ts';
 import { createRecordView, decodeRecord } from '../../src/shard/record.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -139,5 +139,47 @@ describe('commands on collections', () => {
       }
     });
     replica.expectWhole();
+  });
+
+  it('tell which places LREM emptied, in runs, from either end', () => {
+    const random = createRandom(41);
+    const harness = createHarness({ shards: 1 });
+    const copy = createHarness({ shards: 1 });
+    const [shard] = harness.shards;
+    startJournaling(shard);
+    const fill = (): void => {
+      harness.run('RPUSH', 'l', ...Array.from({ length: 1 + random(30) }, () => 'aab'[random(3)]));
+      harness.run('LREM', 'l', String(random(21) - 10), 'aab'[random(3)]);
+      replayAll(copy.shards[0], take(shard));
+      expect(everything(copy.shards[0])).toEqual(everything(shard));
+    };
+    withSmallBounds(() => {
+      for (let round = 0; round < 200; round += 1) fill();
+    });
+    harness.expectWhole();
+  });
+
+  it('have records of some bytes for each element, however many a command adds or takes away', () => {
+    const harness = createHarness({ shards: 1 });
+    const [shard] = harness.shards;
+    startJournaling(shard);
+    const numbers = Array.from({ length: 1000 }, (_, index) => String(index));
+    const ones = numbers.map(() => '1');
+    const bytesOf = (...words: string[]): number => {
+      harness.run(...words);
+      return take(shard).bytes.length;
+    };
+    const bytes = [
+      bytesOf('SADD', 's', ...numbers),
+      bytesOf('SREM', 's', ...numbers.slice(0, 400)),
+      bytesOf('SPOP', 's', '500'),
+      bytesOf('RPUSH', 'l', ...ones),
+      bytesOf('LPUSH', 'l', ...ones),
+      bytesOf('LREM', 'l', '900', '1'),
+      bytesOf('LREM', 'l', '-900', '1'),
+    ];
+    expect(Math.max(...bytes)).toBeLessThan(5 * numbers.length);
+    expect(pendingBytes(shard)).toBe(0);
+    expect([harness.run('SCARD', 's'), harness.run('LLEN', 'l')]).toEqual([':100\r\n', ':200\r\n']);
   });
 });

@@ -130,6 +130,37 @@ describe('the log', () => {
     expectUnlocked();
   });
 
+  it('counts the results that are made of other keys, of which the arguments say nothing either', () => {
+    harness = createHarness({ shards: 1, shardBytes: 2 ** 21 });
+    const [shard] = harness.shards;
+    startJournaling(shard);
+    const members = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(5000, 'x'));
+    harness.run('SADD', 's', ...members);
+    harness.run('ZADD', 'z', ...members.slice(0, 60).flatMap((member) => ['1', member]));
+    harness.run('SET', 't', 'x'.repeat(300_000));
+    take(shard);
+    const stores = [
+      ['SUNIONSTORE', 'd', 's', 'none'],
+      ['SINTERSTORE', 'd', 's', 's'],
+      ['SDIFFSTORE', 'd', 's', 'none'],
+      ['ZUNIONSTORE', 'd', '1', 'z'],
+      ['ZRANGESTORE', 'd', 'z', '0', '-1'],
+      ['SORT', 's', 'ALPHA', 'STORE', 'd'],
+      ['BITOP', 'NOT', 'd', 't'],
+    ];
+    for (const store of stores) {
+      const many = Array.from({ length: 40 }, () => store);
+      expect(transact(...many), store[0]).toContain('its changes do not fit into the log at once');
+      expect(transact(...many.slice(0, 3)), store[0]).toMatch(/^\*3\r\n:/);
+      expect(isJournalBroken(shard)).toBe(false);
+      take(shard);
+    }
+    // Without a destination it changes nothing.
+    expect(transact(...Array.from({ length: 40 }, () => ['SORT', 's', 'ALPHA', 'LIMIT', '0', '0']))).toMatch(
+      /^\*40/,
+    );
+  });
+
   it('is not overrun by many commands without keys, each of which has a record in all shards', () => {
     harness = createHarness({ shards: 1, shardBytes: 2 ** 18 });
     const [shard] = harness.shards;

@@ -367,6 +367,18 @@ describe('the chain of LSNs', () => {
     expect(scanPlaced(placeLog(builder), { base: snapshotAt(20) }).plan.largestLsn).toBe(20);
   });
 
+  it('counts what was logged while the snapshot may have been taken, and not what a later epoch has', () => {
+    const builder = createLogBuilder({ streams: 1, shards: 1, bootId: SAME_BOOT });
+    addBlock(builder, 0, [{ shard: 0, records: [put('x', 'y'), put('x', 'z')] }]);
+    beginEpoch(builder);
+    addBlock(builder, 0, [{ shard: 0, records: [del('x')] }]);
+    const log = placeLog(builder);
+    const base = snapshotAt(1);
+    expect(scanPlaced(log, { base }).plan).toMatchObject({ records: 3, recordsOfSet: 2 });
+    expect(scanPlaced(log, { base: { ...base, firstBlock: 2 } }).plan).toMatchObject({ recordsOfSet: 0 });
+    expect(scanPlaced(log).plan).toMatchObject({ recordsOfSet: 0 });
+  });
+
   function snapshotAt(startLsn: number): SnapshotSet {
     const files = [{ shard: 0, startLsn, endLsn: startLsn, entries: 0, bytes: 0 }];
     const times = { startedAtMs: 0, finishedAtMs: 0 };

@@ -26,15 +26,14 @@ import {
   putList,
   putSorted,
 } from '../support/large-collections.ts';
+import { useUsualBounds } from '../support/sequences.ts';
 import { createTestShard, expectWhole, find, START_MS, set } from '../support/shard.ts';
-
-const usual = { ...bounds };
 
 beforeAll(() => {
   const small = { packedBytesMax: 200, packedLargeBytesMax: 200, leafBytesMax: [120, 120, 120] };
   Object.assign(bounds, small, { childrenMin: 2, childrenMax: 4 });
 });
-afterAll(() => Object.assign(bounds, usual));
+afterAll(useUsualBounds);
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
 const count = fc.nat(40);

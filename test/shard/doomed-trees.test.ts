@@ -45,15 +45,15 @@ import {
   putSorted,
   textsOf,
 } from '../support/large-collections.ts';
+import { useUsualBounds } from '../support/sequences.ts';
 import { createTestShard, expectWhole, find, START_MS, set } from '../support/shard.ts';
 
 const LATER_MS = START_MS + 60_000;
-const usual = { ...bounds };
 
 beforeAll(() => {
   Object.assign(bounds, { packedBytesMax: 200, packedLargeBytesMax: 200, leafBytesMax: [120, 120, 120] });
 });
-afterAll(() => Object.assign(bounds, usual));
+afterAll(useUsualBounds);
 
 let shard: Shard;
 afterEach(() => expectWhole(shard));

@@ -119,6 +119,18 @@ describe('ghosts', () => {
     expect(shrinkGhosts(shard)).toBe(false);
   });
 
+  it('say that they shrink only when they do: for whoever needs room looks until nothing does', () => {
+    for (let keys = 0; keys <= 100; keys += 1) {
+      createFor(keys);
+      for (let left = keys; left >= 0; left -= 1) {
+        shard.control[KEYS_LIVE] = left;
+        const before = ghostCells(shard);
+        const hasShrunk = shrinkGhosts(shard);
+        expect(ghostCells(shard) < before, `${left} of ${keys} keys`).toBe(hasShrunk);
+      }
+    }
+  });
+
   it('stay within the memory that is reserved for them, whatever the number of keys', () => {
     createFor(2 ** 30);
     expect(ghostCells(shard)).toBe(shard.ghosts.length / 2);

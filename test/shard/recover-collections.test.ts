@@ -1,6 +1,7 @@
 /** A thread dies at every single write that it makes to a shard with collections: none is left that is half of what it was. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commitChange, dropNoted, noteOp, OP_ADD } from '../../src/collections/change.ts';
+import { moveCollection } from '../../src/collections/copy.ts';
 import { encodeText } from '../../src/collections/elements.ts';
 import { bounds, writeHead } from '../../src/collections/form.ts';
 import { pushTail } from '../../src/collections/list.ts';
@@ -39,15 +40,14 @@ import {
   putList,
   putSorted,
 } from '../support/large-collections.ts';
+import { useUsualBounds } from '../support/sequences.ts';
 import { createTestShard, expectWhole, find, START_MS, set } from '../support/shard.ts';
-
-const usual = { ...bounds };
 
 beforeAll(() => {
   const small = { packedBytesMax: 200, packedLargeBytesMax: 200, leafBytesMax: [120, 120, 120] };
   Object.assign(bounds, small, { childrenMin: 2, childrenMax: 4 });
 });
-afterAll(() => Object.assign(bounds, usual));
+afterAll(useUsualBounds);
 
 function refOf(shard: Shard, bytes: ToBytes, key: string): number {
   const name = bytes(key);
@@ -209,6 +209,14 @@ const stories: Story[] = [
     deed: moveInChange,
     rewritten: ['0/own'],
   },
+  ...['new', 'sorted'].map((key) => ({
+    name: `the move of a large list to the key '${key}'`,
+    before: someCollections,
+    deed: (shard: Shard, bytes: ToBytes) => {
+      const name = bytes(key);
+      moveCollection(shard, 0, name, 0, name.length, refOf(shard, bytes, 'list'), 0, START_MS);
+    },
+  })),
   ...[0, 4, 7, 8].map((before) => ({
     name: `two elements pushed to a list of ${before + 1}`,
     before: (shard: Shard) => {

@@ -1,4 +1,5 @@
 /** Large collections copied piece by piece while they change: what a load makes of the copy, with a log behind it and without one. */
+import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -8,6 +9,7 @@ import {
   OP_PUSH_HEAD,
   OP_SET_AT,
 } from '../../src/collections/change.ts';
+import { moveCollection } from '../../src/collections/copy.ts';
 import { isTree } from '../../src/collections/sequence.ts';
 import { lsnOf } from '../../src/shard/entry.ts';
 import { startJournaling } from '../../src/shard/journal.ts';
@@ -23,7 +25,7 @@ import {
   someOperation,
 } from '../support/operations.ts';
 import { add, expectCounts, groups, inSmallSlices } from '../support/saved-collections.ts';
-import { expectWhole, find, set } from '../support/shard.ts';
+import { expectWhole, find, START_MS, set } from '../support/shard.ts';
 import { createSimulatedDisk } from '../support/simulated-disk.ts';
 import { createDeck, load, save } from '../support/snapshots.ts';
 
@@ -153,6 +155,38 @@ describe('one change after any slice', () => {
         const [old, recent] = [groups(TYPE_SET, 0, 60), groups(TYPE_SET, 100, 160)];
         const members = text.slice(text.indexOf(' ') + 1, text.indexOf(' until')).split(',');
         expect([old.sort(), recent.sort()]).toContainEqual(members.sort());
+      }
+    });
+  });
+});
+
+describe('a collection that is moved to the key of one that is copied', () => {
+  it('is copied itself, or not at all, also where both were loaded', () => {
+    inSmallSlices(() => {
+      const old = groups(TYPE_SET, 0, 60);
+      const recent = groups(TYPE_SET, 100, 160);
+      for (let slices = 1; slices < 20; slices += 1) {
+        const saved = createDeck(1);
+        changeCollection(saved.shards[0], 'k', TYPE_SET, [add(old)]);
+        changeCollection(saved.shards[0], 'other', TYPE_SET, [add(recent)]);
+        const disk = createSimulatedDisk();
+        save(disk, saved, 0);
+        const deck = createDeck(1);
+        load(disk, deck);
+        const [shard] = deck.shards;
+        let slice = 0;
+        const again = createSimulatedDisk();
+        save(again, deck, 0, () => {
+          slice += 1;
+          if (slice !== slices) return;
+          moveCollection(shard, 0, Buffer.from('k'), 0, 1, find(shard, 'other'), 0, START_MS);
+        });
+        const other = createDeck(1);
+        load(again, other);
+        expectWhole(other.shards[0]);
+        const text = everything(other.shards[0], false).get('0/k') ?? '';
+        const members = text.slice(text.indexOf(' ') + 1, text.indexOf(' until')).split(',');
+        expect([old.toSorted(), recent.toSorted()]).toContainEqual(members.sort());
       }
     });
   });

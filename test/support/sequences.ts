@@ -1,4 +1,5 @@
 /** Collections for tests of what types are built on: groups of texts, put and read without the types' own files. */
+
 import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
 import { type Cursor, createCursor } from '../../src/collections/cursor.ts';
@@ -23,6 +24,16 @@ import {
   step,
 } from '../../src/collections/sequence.ts';
 import { checkCollection } from '../../src/collections/sequence-check.ts';
+import {
+  CHILDREN_MAX,
+  CHILDREN_MIN,
+  HASH_LEAF_BYTES_MAX,
+  LIST_LEAF_BYTES_MAX,
+  PACKED_BYTES_MAX,
+  PACKED_GROUPS_MAX,
+  PACKED_LARGE_BYTES_MAX,
+  SCORE_LEAF_BYTES_MAX,
+} from '../../src/config/limits-collections.ts';
 import { NONE, TYPE_HASH, TYPE_LIST, TYPE_ZSET, WRITING } from '../../src/shard/layout.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { hashOf } from '../../src/shard/table.ts';
@@ -41,7 +52,15 @@ const TINY = {
   childrenMax: 4,
 };
 
-const USUAL = { ...bounds };
+/** Not as they are when this is loaded: another file's tests may be at it. */
+const USUAL: typeof bounds = {
+  packedBytesMax: PACKED_BYTES_MAX,
+  packedLargeBytesMax: PACKED_LARGE_BYTES_MAX,
+  packedGroupsMax: PACKED_GROUPS_MAX,
+  leafBytesMax: [LIST_LEAF_BYTES_MAX, HASH_LEAF_BYTES_MAX, SCORE_LEAF_BYTES_MAX],
+  childrenMin: CHILDREN_MIN,
+  childrenMax: CHILDREN_MAX,
+};
 
 export function useTinyBounds(): void {
   Object.assign(bounds, TINY);
@@ -57,7 +76,7 @@ export function useMiddlingBounds(): void {
 }
 
 export function useUsualBounds(): void {
-  Object.assign(bounds, USUAL);
+  Object.assign(bounds, { ...USUAL, leafBytesMax: [...USUAL.leafBytesMax] });
 }
 
 const scratch = Buffer.alloc(2 ** 20);

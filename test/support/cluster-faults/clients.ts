@@ -1,6 +1,6 @@
 /**
  * The clients of a run with faults: some append to lists of their own, others read them, all of them through any node, and write down
- * what they were told.
+ * what they were told. The lists are of all types of keys.
  */
 import {
   type Address,
@@ -90,10 +90,45 @@ export function startClients(options: ClientsOptions): Clients {
   return clients;
 }
 
+/** How a number is appended to a key of a type, and how all of them are read; a set and a hash have them in no order. */
+type KeyKind = {
+  readonly append: (key: string, text: string) => readonly string[];
+  readonly read: (key: string) => readonly string[];
+  readonly isUnordered?: boolean;
+};
+
+const KEY_KINDS: Readonly<Record<string, KeyKind>> = {
+  string: { append: (key, text) => ['APPEND', key, text], read: (key) => ['GET', key] },
+  list: { append: (key, text) => ['RPUSH', key, text], read: (key) => ['LRANGE', key, '0', '-1'] },
+  hash: {
+    append: (key, text) => ['HSET', key, text, text],
+    read: (key) => ['HKEYS', key],
+    isUnordered: true,
+  },
+  zset: {
+    append: (key, text) => ['ZADD', key, text.trim(), text],
+    read: (key) => ['ZRANGE', key, '0', '-1'],
+  },
+  set: { append: (key, text) => ['SADD', key, text], read: (key) => ['SMEMBERS', key], isUnordered: true },
+};
+
+/** What the name of a key says. */
+function kindOf(key: string): KeyKind {
+  const name = Object.keys(KEY_KINDS).find((kind) => key.includes(`:${kind}:`));
+  return KEY_KINDS[name ?? 'string'];
+}
+
+/** The numbers as a string has them. */
+function textOf({ isUnordered }: KeyKind, reply: string): string {
+  const texts = reply.split('\n');
+  return (isUnordered ? texts.toSorted() : texts).join('');
+}
+
 type Writer = { readonly name: string; key: string; keys: number; number: number };
 
 function createWriter({ prefix }: ClientsOptions, index: number): Writer {
-  const name = `${prefix}:${index}`;
+  const kinds = Object.keys(KEY_KINDS);
+  const name = `${prefix}:${kinds[index % kinds.length]}:${index}`;
   return { name, key: `${name}:0`, keys: 1, number: 0 };
 }
 
@@ -123,7 +158,7 @@ async function appendOnce(
   const append = (endMs: number, ending: Ending, servedBy?: string, safeMs = Infinity) =>
     clients.appends.push({ key, number, startMs, endMs, ending, safeMs, servedBy });
   try {
-    const told = await callAny(options, callers, ['APPEND', key, numberText(number)]);
+    const told = await callAny(options, callers, kindOf(key).append(key, numberText(number)));
     const endMs = nowMs();
     const ending = endingOf(told.reply);
     if (ending === 'acknowledged') {
@@ -170,11 +205,12 @@ async function readOnce(
   key: string,
 ): Promise<boolean> {
   const { nowMs } = options;
+  const kind = kindOf(key);
   const startMs = nowMs();
   try {
-    const told = await callAny(options, callers, ['GET', key]);
+    const told = await callAny(options, callers, kind.read(key));
     const { reply } = told;
-    const numbers = numbersOf(reply);
+    const numbers = numbersOf(textOf(kind, reply));
     if (reply.startsWith('-')) noteError(clients, reply);
     else if (numbers === undefined) clients.problems.push(`${key} holds ${reply.slice(0, 80)}`);
     else clients.readings.push({ key, numbers, startMs, endMs: nowMs(), servedBy: servedBy(options, told) });

@@ -73,7 +73,7 @@ export function recover(
   const { refusals, plan } = scanLog({ storage: disk, manifest, base, bootId: disk.bootId(), folder: 'DIR' });
   if (refusals.length > 0) throw new Error(`refused: ${refusals.join('\n')}`);
   applyCuts(disk, plan);
-  if (base !== null) loadSet(disk, base, plan.records > 0, buffers, clock);
+  if (base !== null) loadSet(disk, base, plan.recordsOfSet > 0, buffers, clock);
   const parts = 2;
   for (let part = 0; part < parts && plan.records > 0; part += 1) {
     const share = {
