@@ -3,8 +3,8 @@
  * and how late a million keys go that fall due at the same moment, both as the server itself tells them at /metrics; and the
  * holds of as many inserts on one thread, repeated, so that what the code does can be told from what disturbs it.
  */
-import { spawnSync } from 'node:child_process';
 import { ask, requestText, sendMany } from './support/client.ts';
+import { keepProcessor } from './support/keep-processor.ts';
 import { describeMachine, machineText } from './support/machine.ts';
 import { type Column, markdownTable } from './support/markdown.ts';
 import { type Options, runBenchmark, tellProgress, writeJson } from './support/options.ts';
@@ -99,17 +99,6 @@ async function measureHolds(running: RunningPeer, keys: number): Promise<Holds> 
     isUndisturbed,
     tookMs,
   };
-}
-
-/**
- * Has the kernel take the processor from the server's threads for no other process (SCHED_FIFO), where that is allowed: a
- * hold is wall time, and what others take within it is not the lock's.
- */
-function keepProcessor(pid: number): boolean {
-  const { status } = spawnSync('chrt', ['--all-tasks', '--fifo', '--pid', '1', String(pid)], {
-    stdio: 'ignore',
-  });
-  return status === 0;
 }
 
 async function measureLag(running: RunningPeer, keys: number): Promise<Lag> {
