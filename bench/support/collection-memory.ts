@@ -3,9 +3,11 @@ import { ask } from './client.ts';
 import { type CollectionKind, fillCollection } from './collection-kinds.ts';
 import { type Column, spreadText } from './markdown.ts';
 import { growthOf, type MemoryReading, readMemory, warmUpMemory } from './memory-reading.ts';
-import { type Peer, withPeer } from './peers.ts';
+import { type Peer, type RunningPeer, withPeer } from './peers.ts';
 import type { ResultRow } from './result.ts';
 import { ratioText, type Spread, spreadOf } from './statistics.ts';
+
+const SETTLED_MS = 300;
 
 export const COLLECTION_MEMORY_COLUMNS: readonly Column[] = [
   { heading: 'what', align: 'left' },
@@ -28,13 +30,23 @@ export async function measureCollectionMemory(
     await warmUpMemory(peer, running, warmUps);
     await fillCollection(running.port, few);
     await ask(running.port, 'FLUSHALL');
-    const before = await readMemory(peer, running);
+    const before = await readSettled(peer, running);
     await fillCollection(running.port, kind);
     const grown = growthOf(await readMemory(peer, running), before);
     const wanted = kind.requests === kind.elements ? kind.elements : 1;
     if (grown.keys !== wanted) throw new Error(`${peer.name} holds ${grown.keys} of ${wanted} keys`);
     return grown;
   });
+}
+
+/** What is flushed is freed bit by bit: read when no more is. */
+async function readSettled(peer: Peer, running: RunningPeer): Promise<MemoryReading> {
+  for (let last = await readMemory(peer, running); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+    const now = await readMemory(peer, running);
+    if (now.usedBytes >= last.usedBytes) return now;
+    last = now;
+  }
 }
 
 /** The runs of one server and kind. */

@@ -53,7 +53,7 @@ const KEYS = `
 1 KEYS pattern
 1 DBSIZE
 1 RANDOMKEY
-1 SCAN 0 COUNT 100000 [ MATCH pattern ] [ TYPE type ]
+1 SCAN 0 COUNT 100000000 [ MATCH pattern ] [ TYPE type ]
 3 SORT key [ LIMIT int int ] [ ASC | DESC ] [ ALPHA ] [ STORE key ]
 2 SORT_RO key [ BY weight_pattern ] [ LIMIT int int ] [ GET got_pattern ] [ ASC | DESC ] [ ALPHA ]`;
 
@@ -73,7 +73,7 @@ const HASHES = `
 4 HINCRBY key field delta
 2 HINCRBYFLOAT key field float
 2 HRANDFIELD key [ signed [ WITHVALUES ] ]
-2 HSCAN key 0 COUNT 100000 [ MATCH pattern ]`;
+2 HSCAN key 0 COUNT 100000000 [ MATCH pattern ]`;
 
 const LISTS = `
 10 (LPUSH | RPUSH) key elem*
@@ -107,7 +107,7 @@ const SETS = `
 5 SPOP key [ count ]
 2 SRANDMEMBER key [ signed ]
 4 SMOVE key key member
-2 SSCAN key 0 COUNT 100000 [ MATCH pattern ]
+2 SSCAN key 0 COUNT 100000000 [ MATCH pattern ]
 2 (SINTER | SUNION | SDIFF) key+
 4 (SINTERSTORE | SUNIONSTORE | SDIFFSTORE) key key+
 2 SINTERCARD counted [ LIMIT count ]`;
@@ -135,16 +135,16 @@ const SORTED_SETS = `
 2 ZREMRANGEBYRANK key rank rank
 2 ZREMRANGEBYSCORE key bound bound
 1 ZRANDMEMBER key [ signed [ WITHSCORES ] ]
-2 ZSCAN key 0 COUNT 100000 [ MATCH pattern ]
+2 ZSCAN key 0 COUNT 100000000 [ MATCH pattern ]
 2 (ZUNION | ZINTER) counted [ AGGREGATE (SUM | MIN | MAX) ] [ WITHSCORES ]
 1 ZDIFF counted [ WITHSCORES ]
-2 ZDIFFSTORE key counted
 2 ZINTERCARD counted [ LIMIT count ]
 1 (BZPOPMIN | BZPOPMAX) key+ 0.001
 1 BZMPOP 0.001 counted (MIN | MAX) [ COUNT count ]`;
 
 /** Other scores come of these. */
 const SCORES = `
+2 ZDIFFSTORE key counted
 3 (ZUNIONSTORE | ZINTERSTORE) key counted [ AGGREGATE (SUM | MIN | MAX) ]
 2 (ZUNIONSTORE | ZINTERSTORE) key 2 key key WEIGHTS score score`;
 

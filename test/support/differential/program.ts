@@ -63,6 +63,8 @@ const NOT_IN_TRANSACTIONS = ['SPOP', 'SRANDMEMBER', 'HRANDFIELD', 'ZRANDMEMBER',
 const WAITING_PATTERN = /^B(?:L|R|Z)/;
 /** With a cursor or a count of another sort the servers may answer otherwise. */
 const SCANNING_PATTERN = /SCAN$/;
+/** In programs with one score alone, these keep it. */
+const SCORING_PATTERN = /^Z(?:ADD|INCRBY)$/;
 /** No integers beyond 2^53: sets with those have another name here. No short times, and nothing that would take much memory. */
 const GARBAGE = [
   '',
@@ -133,10 +135,14 @@ function drawUnit(draw: Draw, families: readonly Family[]): Unit {
 
 function drawAny(draw: Draw, families: readonly Family[]): Command {
   const command = drawCommand(oneOf(draw.random, families), draw);
-  const name = String(command[0]);
-  if (draw.random(SPOILT_SHARE) !== 0 || WAITING_PATTERN.test(name) || SCANNING_PATTERN.test(name))
-    return command;
-  return spoil(draw.random, command);
+  return draw.random(SPOILT_SHARE) === 0 && mayBeSpoilt(draw, String(command[0]))
+    ? spoil(draw.random, command)
+    : command;
+}
+
+function mayBeSpoilt({ hasScores }: Draw, name: string): boolean {
+  if (WAITING_PATTERN.test(name) || SCANNING_PATTERN.test(name)) return false;
+  return hasScores || !SCORING_PATTERN.test(name);
 }
 
 /** One argument less, one more, one that does not belong there, or the name written otherwise. */
