@@ -31,8 +31,8 @@ export const setAlgebraHandlers: Readonly<Record<string, Handler>> = {
   sintercard,
 };
 
-/** Encodes the result over the sources, `members` of them at most; how many there are. */
-type Operation = (members: number) => number;
+/** Encodes the result over the sources; how many members it has. */
+type Operation = () => number;
 
 const cursor = createCursor();
 const met = createMemberSet();
@@ -43,7 +43,7 @@ const sources: { shard: Shard; ref: number }[] = [];
 function reply(call: Call, operation: Operation): void {
   if (!findSources(call, 1, call.count - 1)) return;
   beginEncoding();
-  writeSet(call.reply, operation(Infinity));
+  writeSet(call.reply, operation());
   sources.length = 0;
   const { bytes, length } = encoded;
   for (let at = 0; at < length; at = elementEnd(bytes, at)) writeElement(call.reply, bytes, at);
@@ -52,7 +52,7 @@ function reply(call: Call, operation: Operation): void {
 function store(call: Call, operation: Operation, event: EventName): void {
   if (!findSources(call, 2, call.count - 2)) return;
   beginEncoding();
-  const count = operation(Infinity);
+  const count = operation();
   sources.length = 0;
   const { bytes, length } = encoded;
   if (storeGroups(call, 1, TYPE_SET, bytes, length, elementEnd, putMember, NOTIFY_SET, event)) {
@@ -77,8 +77,7 @@ function sintercard(call: Call): void {
     if (Number.isNaN(limit)) return;
   }
   if (!findSources(call, 2, keys)) return;
-  beginEncoding();
-  writeInteger(call.reply, intersect(limit === 0 ? Infinity : limit));
+  writeInteger(call.reply, walkCommon(limit === 0 ? Infinity : limit, false));
   sources.length = 0;
 }
 
@@ -94,14 +93,19 @@ function findSources(call: Call, first: number, keys: number): boolean {
   return true;
 }
 
-function intersect(members: number): number {
+function intersect(): number {
+  return walkCommon(Infinity, true);
+}
+
+/** Counts what all sources have, up to `members`, and encodes it if it is wanted. */
+function walkCommon(members: number, isWanted: boolean): number {
   if (sources.some(({ ref }) => ref === NONE)) return 0;
   sources.sort((a, b) => countOf(a.shard, a.ref) - countOf(b.shard, b.ref));
   let count = 0;
   const [{ shard, ref }] = sources;
   for (let more = seekRank(shard, ref, 0, cursor, 0); more && count < members; more = step(shard, cursor)) {
     if (!isInAll(cursor.bytes, cursor.at)) continue;
-    encodeCopy(cursor.bytes, cursor.at, elementEnd(cursor.bytes, cursor.at));
+    if (isWanted) encodeCopy(cursor.bytes, cursor.at, elementEnd(cursor.bytes, cursor.at));
     count += 1;
   }
   return count;
