@@ -262,7 +262,9 @@ function floodOne(
       signal.removeEventListener('abort', stop);
       resolve();
     });
-    push();
+    // The signal may have come while the connection was being opened: its listeners hear of it no more.
+    if (signal.aborted) stop();
+    else push();
   });
 }
 
