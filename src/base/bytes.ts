@@ -114,6 +114,14 @@ export function equalsWord(bytes: Uint8Array, start: number, end: number, upperC
 
 const TWO_TO_32 = 2 ** 32;
 
+/** Writes the lowest 32 bits of a whole number, little-endian. A third of what the checks of `writeUInt32LE` cost. */
+export function writeUint32(target: Buffer, at: number, value: number): void {
+  target[at] = value & 0xff;
+  target[at + 1] = (value >>> 8) & 0xff;
+  target[at + 2] = (value >>> 16) & 0xff;
+  target[at + 3] = (value >>> 24) & 0xff;
+}
+
 /** Writes a whole number below 2^53 as 8 little-endian bytes. */
 export function writeUint64(target: Buffer, at: number, value: number): void {
   target.writeUInt32LE(value >>> 0, at);

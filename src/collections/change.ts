@@ -10,7 +10,7 @@
  *  └──────┴──────────────┴────────────┴─────────┘
  */
 import { Buffer } from 'node:buffer';
-import { copyBytes } from '../base/bytes.ts';
+import { copyBytes, writeUint32 } from '../base/bytes.ts';
 import { CHANGE_BYTES_KEPT_MAX } from '../config/limits-collections.ts';
 import { appendChange } from '../shard/append.ts';
 import { expiresAt, typeOf, writeLsn } from '../shard/entry.ts';
@@ -55,8 +55,8 @@ export function noteOp(code: number, argument: number, payload: Buffer, start: n
   reserve(OP_HEADER_BYTES + end - start);
   const { bytes } = pending;
   bytes[at] = code;
-  bytes.writeUInt32LE(argument, at + 1);
-  bytes.writeUInt32LE(end - start, at + 5);
+  writeUint32(bytes, at + 1, argument);
+  writeUint32(bytes, at + 5, end - start);
   copyBytes(payload, start, end, bytes, at + OP_HEADER_BYTES);
   pending.length = at + OP_HEADER_BYTES + end - start;
 }
@@ -80,16 +80,16 @@ export function extendOp(at: number, piece: Buffer, start: number, end: number):
   const { bytes } = pending;
   copyBytes(piece, start, end, bytes, to);
   pending.length = to + end - start;
-  bytes.writeUInt32LE(pending.length - at - OP_HEADER_BYTES, at + 5);
+  writeUint32(bytes, at + 5, pending.length - at - OP_HEADER_BYTES);
 }
 
 /** Notes that so many go from place `rank` on. */
 export function noteRemoveAt(rank: number, count: number): void {
   const at = beginOp(OP_REMOVE_AT, rank);
   reserve(4);
-  pending.bytes.writeUInt32LE(count, pending.length);
+  writeUint32(pending.bytes, pending.length, count);
   pending.length += 4;
-  pending.bytes.writeUInt32LE(4, at + 5);
+  writeUint32(pending.bytes, at + 5, 4);
 }
 
 /** Forgets what was noted: the command has failed. */

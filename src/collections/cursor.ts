@@ -22,6 +22,8 @@ export type Cursor = {
   end: number;
   /** In a tree: the inner pages from the root down, and which child was taken in each. */
   depth: number;
+  /** After a seek by rank in a tree: how many groups of the leaf come before the one at hand. */
+  before: number;
   /** After a seek by hash in a tree: the least hash behind the leaf, 2^32 at the last. */
   hashEnd: number;
   readonly pages: Int32Array;
@@ -41,6 +43,7 @@ export function createCursor(): Cursor {
     start: 0,
     end: 0,
     depth: 0,
+    before: 0,
     hashEnd: 0,
     pages: new Int32Array(TREE_HEIGHT_MAX),
     places: new Int32Array(TREE_HEIGHT_MAX),

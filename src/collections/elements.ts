@@ -16,7 +16,7 @@
  * +-(2^53 - 1) are strings here. Source: Redis 7.0 `listpack.c`.
  */
 import type { Buffer } from 'node:buffer';
-import { copyBytes } from '../base/bytes.ts';
+import { copyBytes, writeUint32 } from '../base/bytes.ts';
 import { decimalDigits, parseSafeInteger, writeDecimal } from '../base/decimal.ts';
 import { TYPE_HASH, TYPE_ZSET } from '../shard/layout.ts';
 
@@ -246,11 +246,4 @@ function writeInteger(target: Buffer, to: number, value: number): number {
 
 function readUint32(bytes: Uint8Array, at: number): number {
   return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
-}
-
-function writeUint32(target: Buffer, at: number, value: number): void {
-  target[at] = value & 0xff;
-  target[at + 1] = (value >>> 8) & 0xff;
-  target[at + 2] = (value >>> 16) & 0xff;
-  target[at + 3] = (value >>> 24) & 0xff;
 }

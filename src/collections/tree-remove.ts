@@ -41,7 +41,7 @@ export function removeInTree(shard: Shard, cursor: Cursor): void {
   removeInLeaf(shard, cursor, 1);
 }
 
-/** Takes out `count` groups from the cursor's on, of which the rank is `rank`: whole leaves at once. Returns their bytes. */
+/** Takes out `count` groups from the cursor's on, which a seek of their `rank` has found: whole leaves at once. Returns their bytes. */
 export function removeRunInTree(shard: Shard, cursor: Cursor, rank: number, count: number): number {
   const { entries } = shard;
   const { ref } = cursor;
@@ -49,13 +49,12 @@ export function removeRunInTree(shard: Shard, cursor: Cursor, rank: number, coun
     if (rank === 0) addHeadMoves(entries, ref, -count);
     else noteMiddleMove(entries, ref);
   }
-  let left = count;
-  let bytes = 0;
-  while (left > 0) {
+  let own = Math.min(count, groupsOf(entries, cursor.leaf) - cursor.before);
+  let bytes = removeInLeaf(shard, cursor, own);
+  for (let left = count - own; left > 0; left -= own) {
     const before = countGroups(cursor.type, cursor.bytes, cursor.start, cursor.at);
-    const own = Math.min(left, groupsOf(entries, cursor.leaf) - before);
+    own = Math.min(left, groupsOf(entries, cursor.leaf) - before);
     bytes += removeInLeaf(shard, cursor, own);
-    left -= own;
   }
   return bytes;
 }

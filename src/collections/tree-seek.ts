@@ -58,16 +58,22 @@ export function seekTreeRank(
   while (levelOf(entries, page) > 0) {
     const last = usedOf(entries, page) - 1;
     const counts = countsWord(entries, page);
+    const groups = groupsOf(entries, page);
     let place = 0;
-    while (place < last && left >= words[counts + place]) {
-      left -= words[counts + place];
-      place += 1;
+    if (left > groups / 2) {
+      // From the last: those who push and pop there are many.
+      let before = groups - words[counts + last];
+      for (place = last; place > 0 && left < before; place -= 1) before -= words[counts + place - 1];
+      left -= before;
+    } else {
+      for (; place < last && left >= words[counts + place]; place += 1) left -= words[counts + place];
     }
     page = enter(entries, cursor, page, place);
   }
   standInLeaf(entries, cursor, page);
   const { type, bytes, start, end } = cursor;
   const count = groupsOf(entries, page);
+  cursor.before = Math.min(left, count);
   if (left >= count) cursor.at = end;
   else if (left > count / 2) cursor.at = skipBack(type, bytes, end, count - left);
   else cursor.at = skipGroups(type, bytes, start, end, left);

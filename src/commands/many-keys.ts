@@ -105,7 +105,7 @@ export function noteKeys(call: Call, command: Command): void {
   const { engine, spans, count } = call;
   const { needs } = keyed;
   const places = findKeyPlaces(call, command);
-  needs.fill(0, 0, engine.shards.length);
+  for (let shard = 0; shard < engine.shards.length; shard += 1) needs[shard] = 0;
   keyed.sampledCount = 0;
   let first = -1;
   for (let index = firstPlace(places); index > 0; index = nextPlace(places, index)) {

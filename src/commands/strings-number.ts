@@ -9,7 +9,7 @@ import { parseInt64, parseSafeInteger, writeDecimal } from '../base/decimal.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../base/long-double.ts';
 import { writeBigInteger, writeBulk, writeError, writeInteger } from '../resp/reply-writer.ts';
 import { entryBytes, expiresAt, valueLength, valueOffset } from '../shard/entry.ts';
-import { putString } from '../shard/keyspace.ts';
+import { putFound, sought } from '../shard/keyspace.ts';
 import { NONE } from '../shard/layout.ts';
 import { integerOf, NOT_A_FLOAT, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
@@ -61,8 +61,7 @@ function changeBy(call: Call, increment: number): void {
     return;
   }
   const end = writeDecimal(digits, 0, sum);
-  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref), 'incrby'))
-    writeInteger(call.reply, sum);
+  if (storeNumber(call, ref, digits, end, 'incrby')) writeInteger(call.reply, sum);
 }
 
 /** INCRBY and DECRBY with an argument that is no safe integer: times `sign`, if it is an int64 at all. */
@@ -98,8 +97,7 @@ function changeByBig(call: Call, ref: number, increment: bigint): void {
     return;
   }
   const end = digits.write(sum.toString(), 'latin1');
-  if (storeNumber(call, digits, end, ref === NONE ? 0 : expiresAt(entries, ref), 'incrby'))
-    writeBigInteger(reply, sum);
+  if (storeNumber(call, ref, digits, end, 'incrby')) writeBigInteger(reply, sum);
 }
 
 function incrbyfloat(call: Call): void {
@@ -123,31 +121,31 @@ function incrbyfloat(call: Call): void {
     return;
   }
   const text = Buffer.from(formatLongDouble(sum), 'latin1');
-  if (storeNumber(call, text, text.length, ref === NONE ? 0 : expiresAt(entries, ref), 'incrbyfloat')) {
-    writeBulk(reply, text, 0, text.length);
-  }
+  if (storeNumber(call, ref, text, text.length, 'incrbyfloat')) writeBulk(reply, text, 0, text.length);
 }
 
-/** Stores `text[0, end)` under the key; answers and returns false when there is no room. */
+/** Stores `text[0, end)` under the key that was looked up last, with the entry `known` or NONE; answers and returns false without room. */
 function storeNumber(
   call: Call,
+  known: number,
   text: Buffer,
   end: number,
-  expiresAtMs: number,
   event: 'incrby' | 'incrbyfloat',
 ): boolean {
   const { shard, input, spans, session } = call;
   const isNew = isToldNew(call, shard, 1, session.database);
-  const ref = putString(
+  const ref = putFound(
     shard,
     session.database,
+    sought.hash,
+    known,
     input,
     spans[2],
     spans[3],
     text,
     0,
     end,
-    expiresAtMs,
+    known === NONE ? 0 : expiresAt(shard.entries, known),
     call.nowMs,
   );
   if (ref !== NONE) {

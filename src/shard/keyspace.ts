@@ -49,6 +49,7 @@ import {
   PROTECTED,
   PROTECTED_SOURCE,
   SHAPE,
+  SHAPE_KEY_HALF,
   SHAPE_RAW,
   SHAPE_SLACK_SHIFT,
   SHAPE_TYPE_SHIFT,
@@ -83,6 +84,9 @@ export const EMBEDDED_BYTES_MAX = 44;
 /** A value that grows by appending gets as much again, up to this, so that many appends move it seldom. */
 const GROWTH_BYTES_MAX = 1024 * 1024;
 
+/** The hash of the key that `findEntry` has looked for last, for a `putFound` that follows. One per thread. */
+export const sought = { hash: 0 };
+
 /** The entry under a key, or NONE. An expired one is removed on the way. Recency does not change. */
 export function findEntry(
   shard: Shard,
@@ -93,6 +97,7 @@ export function findEntry(
   nowMs: number,
 ): number {
   const hash = hashOf(shard, key, start, end);
+  sought.hash = hash;
   const ref = findInTable(shard, tableFor(shard, database), hash, key, start, end);
   if (ref === NONE || !isExpired(shard, ref, nowMs)) return ref;
   expireEntry(shard, ref, hash);
@@ -317,9 +322,10 @@ export function placeString(
   if (ref === NONE) return NONE;
   shard.control[WRITING] = ref;
   if (isInPlace) dropCollection(shard, ref);
+  // In place, a key of the same form lies where it should.
+  const isKeyThere = isInPlace && isWide(shard.entries, ref) === keyEnd - keyStart > NARROW_KEY_BYTES_MAX;
   writeShape(shard, ref, TYPE_STRING, keyEnd - keyStart, length);
-  if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
-  else copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + NARROW_KEY_AT);
+  if (!isKeyThere) writeKey(shard, ref, key, keyStart, keyEnd);
   replaceExpiry(shard, ref, expiry);
   touchEntry(shard, ref, nowMs);
   return ref;
@@ -408,8 +414,7 @@ export function createEntry(
   entries.words[word + HIGHS] = 0;
   writeExpiresAt(entries, ref, expiresAtMs);
   writeShape(shard, ref, type, keyEnd - keyStart, length);
-  if (keyEnd - keyStart > NARROW_KEY_BYTES_MAX) writeWideKey(shard, ref, key, keyStart, keyEnd);
-  else copyBytes(key, keyStart, keyEnd, entryBytes(entries, ref), entryOffset(ref) + NARROW_KEY_AT);
+  writeKey(shard, ref, key, keyStart, keyEnd);
   while (!insertInTable(shard, table, hash, ref)) {
     if (evictOne(shard, nowMs)) continue;
     entries.words[word + SHAPE] = 0;
@@ -486,9 +491,12 @@ function writeShape(shard: Shard, ref: number, type: number, keyBytes: number, v
     return;
   }
   const slack = blockCells(words, ref) * CELL_BYTES - NARROW_KEY_AT - keyBytes - valueBytes;
-  words[word + SHAPE] = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (type << SHAPE_TYPE_SHIFT);
+  const shape = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (type << SHAPE_TYPE_SHIFT);
+  // The upper half is the key's, which may be there.
+  words[word + SHAPE] = (words[word + SHAPE] & SHAPE_KEY_HALF) | shape;
 }
 
-function writeWideKey(shard: Shard, ref: number, key: Buffer, keyStart: number, keyEnd: number): void {
-  copyBytes(key, keyStart, keyEnd, entryBytes(shard.entries, ref), entryOffset(ref) + WIDE_KEY_AT);
+function writeKey({ entries }: Shard, ref: number, key: Buffer, keyStart: number, keyEnd: number): void {
+  const at = keyEnd - keyStart > NARROW_KEY_BYTES_MAX ? WIDE_KEY_AT : NARROW_KEY_AT;
+  copyBytes(key, keyStart, keyEnd, entryBytes(entries, ref), entryOffset(ref) + at);
 }

@@ -55,6 +55,8 @@ export const SHAPE_SLACK_SHIFT = 8;
 export const SHAPE_TYPE_SHIFT = 12;
 export const SHAPE_TYPE_MASK = 0b111;
 export const SHAPE_WIDE = 1 << 15;
+/** The upper half of a narrow entry's SHAPE, in which its key begins. */
+export const SHAPE_KEY_HALF = ~0xffff;
 export const SHAPE_RAW = 1 << 16;
 
 /** Types of entries. 0 marks a block that is not (yet) an entry. */

@@ -27,6 +27,7 @@ import {
   NONE,
   PROTECTED,
   SHAPE,
+  SHAPE_KEY_HALF,
   SHAPE_SLACK_SHIFT,
   SHAPE_TYPE_MASK,
   SHAPE_TYPE_SHIFT,
@@ -44,9 +45,6 @@ import { takeOver } from './take-over.ts';
 
 const SLACK_BITS = SLACK_BYTES_MAX << SHAPE_SLACK_SHIFT;
 const TYPE_BITS = SHAPE_TYPE_MASK << SHAPE_TYPE_SHIFT;
-
-/** The upper half of a narrow entry's SHAPE, in which its key begins. */
-const KEY_HALF = ~0xffff;
 
 /** A wide block whose value needs less than this share of it is cut. */
 const WIDE_USED_SHARE = 2;
@@ -145,7 +143,7 @@ function moveValue(
     const slack = blockCells(words, to) * CELL_BYTES - NARROW_KEY_AT - keyBytes - length;
     // The upper half is the key's.
     const shape = keyBytes | (slack << SHAPE_SLACK_SHIFT) | (type << SHAPE_TYPE_SHIFT);
-    words[word + SHAPE] = (words[word + SHAPE] & KEY_HALF) | shape;
+    words[word + SHAPE] = (words[word + SHAPE] & SHAPE_KEY_HALF) | shape;
   } else {
     words[word + WIDE_KEY_LENGTH] = keyBytes;
     words[word + WIDE_VALUE_LENGTH] = length;
