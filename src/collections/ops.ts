@@ -31,6 +31,7 @@ import { dropRange, fillTail, insertAt, popHead, popTail, pushHead, pushTail, re
 import { countSaneGroups, saneElementEnd } from './sane.ts';
 import { countOf, isTree, makeTree } from './sequence.ts';
 import { dropMember, putMember } from './set.ts';
+import { fillTree, UNFIT } from './tree-fill.ts';
 import { dropScored, putScored } from './zset.ts';
 
 /** Where an operation has its argument and the bytes of its payload (the drawing is in change.ts). */
@@ -162,6 +163,8 @@ function addGroups(
   end: number,
   nowMs: number,
 ): number {
+  const filled = countOf(shard, ref) === 0 ? fillTree(shard, ref, ops, start, end, nowMs) : UNFIT;
+  if (filled !== UNFIT) return filled;
   let entry = ref;
   let next = start;
   for (let at = start; at < end && entry !== NONE; at = next) {

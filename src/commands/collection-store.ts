@@ -5,7 +5,8 @@
  * one of the sources.
  */
 import type { Buffer } from 'node:buffer';
-import { commitChange, dropNoted, noteOp, OP_ADD } from '../collections/change.ts';
+import { commitChange, dropNoted, noteBareOp, noteOp, OP_ADD, OP_FORM } from '../collections/change.ts';
+import { fillTree, UNFIT } from '../collections/tree-fill.ts';
 import { NONE, WRITING } from '../shard/layout.ts';
 import { removeEntry } from '../shard/lifecycle.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -26,12 +27,13 @@ export type PutGroup = (
 
 /**
  * Makes the groups `bytes[0, length)`, of which `groupEnd` says where each ends, the value of key argument `keyIndex`, in the place of
- * whatever it was. None: the key goes. Answers, and is false, only without room: then the key is gone.
+ * whatever it was, with the FORM_ flags `flags` from the first on. None: the key goes. Answers, and is false, only without room: then the key is gone.
  */
 export function storeGroups(
   call: Call,
   keyIndex: number,
   type: number,
+  flags: number,
   bytes: Buffer,
   length: number,
   groupEnd: (bytes: Buffer, at: number) => number,
@@ -46,23 +48,39 @@ export function storeGroups(
     if (before !== NONE) notifyKeyspace(call, NOTIFY_GENERIC, 'del', keyIndex);
     return true;
   }
-  let ref = openForAdding(call, shard, keyIndex, type, 0);
-  if (ref === NONE) return false;
-  for (let at = 0; at < length; ) {
-    const end = groupEnd(bytes, at);
-    const moved = put(shard, ref, bytes, at, end, call.nowMs);
-    if (moved === NONE) {
-      giveUp(call, shard, keyIndex, length);
-      return false;
-    }
-    ref = moved;
-    at = end;
+  const empty = openForAdding(call, shard, keyIndex, type, flags);
+  if (empty === NONE) return false;
+  const filled = fillTree(shard, empty, bytes, 0, length, call.nowMs);
+  const ref = filled === UNFIT ? putEach(call, shard, empty, bytes, length, groupEnd, put) : filled;
+  if (ref === NONE) {
+    giveUp(call, shard, keyIndex, length);
+    return false;
   }
+  if (flags !== 0) noteBareOp(OP_FORM, flags);
   noteOp(OP_ADD, 0, bytes, 0, length);
   commitChange(shard, call.session.database, ref, true);
   if (before === NONE) notifyKeyspace(call, NOTIFY_NEW, 'new', keyIndex);
   notifyKeyspace(call, eventClass, event, keyIndex);
   return true;
+}
+
+/** Puts the groups one by one. The entry from then on; NONE without room, and then a part of them is there. */
+function putEach(
+  { nowMs }: Call,
+  shard: Shard,
+  empty: number,
+  bytes: Buffer,
+  length: number,
+  groupEnd: (bytes: Buffer, at: number) => number,
+  put: PutGroup,
+): number {
+  let ref = empty;
+  let end = 0;
+  for (let at = 0; at < length && ref !== NONE; at = end) {
+    end = groupEnd(bytes, at);
+    ref = put(shard, ref, bytes, at, end, nowMs);
+  }
+  return ref;
 }
 
 /** Half a result is none. */

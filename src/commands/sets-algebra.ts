@@ -55,7 +55,7 @@ function store(call: Call, operation: Operation, event: EventName): void {
   const count = operation();
   sources.length = 0;
   const { bytes, length } = encoded;
-  if (storeGroups(call, 1, TYPE_SET, bytes, length, elementEnd, putMember, NOTIFY_SET, event)) {
+  if (storeGroups(call, 1, TYPE_SET, 0, bytes, length, elementEnd, putMember, NOTIFY_SET, event)) {
     writeInteger(call.reply, count);
   }
 }

@@ -181,6 +181,7 @@ function storeSorted(call: Call, { gets, storeAt }: SortOptions, texts: Texts, o
       call,
       storeAt,
       TYPE_LIST,
+      0,
       result,
       encoded.length,
       elementEnd,

@@ -6,6 +6,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { encodingEnd, SCORE_BYTES, textLength, textStart } from '../collections/elements.ts';
+import { FORM_LARGE } from '../collections/form.ts';
 import { compareScored } from '../collections/leaf.ts';
 import { clearMembers, createMemberSet, meetMember } from '../collections/member-set.ts';
 import { thresholds } from '../collections/thresholds.ts';
@@ -19,7 +20,7 @@ import { readAtLeast } from './collection-places.ts';
 import { storeGroups } from './collection-store.ts';
 import { type EventName, NOTIFY_ZSET } from './keyspace-events.ts';
 import { scoreArgument } from './sorted-sets.ts';
-import { putLarge, scoredEnd, writeMember } from './sorted-sets-range.ts';
+import { scoredEnd, writeMember } from './sorted-sets-range.ts';
 import { readSources, type Source, scoreIn, walkSource } from './sorted-sets-sources.ts';
 
 export const sortedSetAlgebraHandlers: Readonly<Record<string, Handler>> = {
@@ -70,8 +71,9 @@ function store(call: Call, operation: Operation, takes: number, event: EventName
   beginEncoding();
   const count = operation(sources, options.aggregate);
   const { bytes, length } = encoded;
-  const put = isLargeResult(count) ? putLarge : putScored;
-  if (storeGroups(call, 1, TYPE_ZSET, bytes, length, scoredEnd, put, NOTIFY_ZSET, event)) {
+  // Its scores stay as they came out, a -0 as well.
+  const flags = isLargeResult(count) ? FORM_LARGE : 0;
+  if (storeGroups(call, 1, TYPE_ZSET, flags, bytes, length, scoredEnd, putScored, NOTIFY_ZSET, event)) {
     writeInteger(call.reply, count);
   }
 }

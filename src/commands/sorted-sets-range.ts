@@ -8,7 +8,7 @@ import type { Buffer } from 'node:buffer';
 import { beginOp, extendOp, OP_REMOVE } from '../collections/change.ts';
 import { createCursor } from '../collections/cursor.ts';
 import { elementEnd, SCORE_BYTES } from '../collections/elements.ts';
-import { markLarge } from '../collections/form.ts';
+import { FORM_LARGE } from '../collections/form.ts';
 import { countOf, seekRank, step, stepBack } from '../collections/sequence.ts';
 import { thresholds } from '../collections/thresholds.ts';
 import { dropRanks, putScored } from '../collections/zset.ts';
@@ -84,8 +84,10 @@ function zrangestore(call: Call): void {
   beginEncoding();
   if (count > 0) encodeRun(source, ref, count);
   const { bytes, length } = encoded;
-  const put = options.way === OF_RANKS && count > thresholds.zsetEntries ? putLarge : putScored;
-  if (storeGroups(call, 1, TYPE_ZSET, bytes, length, scoredEnd, put, NOTIFY_ZSET, 'zrangestore')) {
+  const flags = options.way === OF_RANKS && count > thresholds.zsetEntries ? FORM_LARGE : 0;
+  if (
+    storeGroups(call, 1, TYPE_ZSET, flags, bytes, length, scoredEnd, putScored, NOTIFY_ZSET, 'zrangestore')
+  ) {
     writeInteger(call.reply, count);
   }
 }
@@ -143,19 +145,6 @@ export function writeMember(reply: ReplyWriter, bytes: Buffer, at: number, withS
   if (withScore && reply.protocol === 3) writeArray(reply, 2);
   writeElement(reply, bytes, at + SCORE_BYTES);
   if (withScore) writeDouble(reply, bytes.readDoubleLE(at));
-}
-
-/** Puts a group of a result that is large from the first on: its scores stay as they came out, a -0 as well. */
-export function putLarge(
-  shard: Shard,
-  ref: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  nowMs: number,
-): number {
-  markLarge(shard, ref);
-  return putScored(shard, ref, bytes, start, end, nowMs);
 }
 
 /** Where a group of a score and a member ends. */

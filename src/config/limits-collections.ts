@@ -38,6 +38,15 @@ export const LEAF_GROWTH_BYTES_MIN = 64;
 /** The leaves that a packed collection becomes are filled to this share, by hash and by score. */
 export const LEAF_FILL = 0.75;
 
+/** The same where groups that ascend come at once: a copy of what was put in order is not much larger than that. */
+export const SCORE_LEAF_FILL = 0.9;
+
+/** More groups than this do not come at once: their numbers and their hashes have 53 bits together. */
+export const FILL_GROUPS_MAX = 2 ** 21;
+
+/** So much of a large collection is gathered in private memory while it is loaded; the rest is put group by group. */
+export const LOAD_GATHERED_BYTES_MAX = 64 * KIB * KIB;
+
 assert(
   PACKED_BYTES_MAX < (CHILDREN_MAX - 1) * LEAF_FILL * Math.min(HASH_LEAF_BYTES_MAX, SCORE_LEAF_BYTES_MAX),
   'the leaves that a packed collection becomes have one parent',

@@ -1,12 +1,15 @@
 /** Collections in snapshot files: small ones as they lie, large ones in pieces, loaded anywhere, and whatever a damaged file says of them. */
 import { Buffer } from 'node:buffer';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/base/checksum.ts';
+import { collectionBytes } from '../../src/collections/sequence.ts';
+import { LOAD_GATHERED_BYTES_MAX } from '../../src/config/limits-collections.ts';
 import { snapshotPath } from '../../src/durability/file-names.ts';
 import { inspectFile } from '../../src/durability/inspect-command.ts';
 import { verifySnapshot } from '../../src/durability/snapshot-reader.ts';
 import { clockOf, expiresAt } from '../../src/shard/entry.ts';
 import { LSN, NONE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../../src/shard/layout.ts';
+import { gathering } from '../../src/shard/load-large.ts';
 import { NO_EVICTION } from '../../src/shard/policy.ts';
 import { formatShard } from '../../src/shard/shard.ts';
 import { changeCollection, everything } from '../support/operations.ts';
@@ -14,6 +17,10 @@ import { add, allOf, expectCounts, fill, groups, inSmallSlices } from '../suppor
 import { expectWhole, find, START_MS, set } from '../support/shard.ts';
 import { createSimulatedDisk } from '../support/simulated-disk.ts';
 import { createDeck, load, loadAll, saveAll, shardFor } from '../support/snapshots.ts';
+
+afterEach(() => {
+  gathering.bytesMax = LOAD_GATHERED_BYTES_MAX;
+});
 
 const LARGE = { limitBytes: 64 * 2 ** 20 };
 
@@ -69,6 +76,36 @@ describe('collections', () => {
     const other = createDeck(1, LARGE);
     loadAll(disk, other, 1);
     expect(allOf(other)).toEqual(allOf(deck));
+  });
+
+  it('that are larger than what is gathered of one are loaded, too', () => {
+    inSmallSlices(() => {
+      const deck = createDeck(1);
+      fill(deck, 120, '');
+      const disk = createSimulatedDisk();
+      saveAll(disk, deck);
+      for (const bytesMax of [0, 100, 700]) {
+        gathering.bytesMax = bytesMax;
+        const other = createDeck(1);
+        loadAll(disk, other, 1);
+        expect(allOf(other)).toEqual(allOf(deck));
+        expectCounts(other.shards[0]);
+      }
+    });
+  });
+
+  it('take hardly more memory when they are loaded than when they came in order', () => {
+    const deck = createDeck(1, LARGE);
+    const adds = Array.from({ length: 30_000 }, (_, i) => add([`${i}`, `member ${i}`]));
+    changeCollection(deck.shards[0], 'scored', TYPE_ZSET, adds);
+    const disk = createSimulatedDisk();
+    saveAll(disk, deck);
+    const other = createDeck(1, LARGE);
+    loadAll(disk, other, 1);
+    const [before, after] = [deck, other].map(({ shards: [shard] }) =>
+      collectionBytes(shard, find(shard, 'scored')),
+    );
+    expect(after / before).toBeLessThan(1.05);
   });
 
   it('are loaded under keys of one hash and long keys', () => {
