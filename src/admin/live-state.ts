@@ -13,7 +13,9 @@ import type { LogReading } from '../metrics/log-reading.ts';
 import { BYTES_IN, BYTES_OUT, COMMANDS, CONNECTIONS_OPEN, TURNS } from '../metrics/names.ts';
 import { BREAKER_STATES } from '../metrics/persistence-names.ts';
 import { type PersistenceReading, readPersistence } from '../metrics/persistence-reading.ts';
+import type { ShardReading } from '../metrics/reading.ts';
 import { readShard } from '../metrics/shard-reading.ts';
+import { TYPE_NAMES } from '../shard/type-names.ts';
 import type { ThreadPace } from './live-sampler.ts';
 import type { Readiness } from './sources.ts';
 
@@ -32,6 +34,8 @@ export type LiveState = {
   };
   readonly ready: Readiness;
   readonly shards: readonly LiveShard[];
+  /** Keys of each type, of all shards together, in the order of the types' numbers. */
+  readonly types: readonly { readonly name: string; readonly keys: number }[];
   readonly workers: readonly LiveWorker[];
   readonly log: LiveLog;
   readonly snapshot: LiveSnapshot;
@@ -107,6 +111,7 @@ export function readState(
   const { config, startedAtMs, runId, workerCount } = engine;
   const nowMs = engine.wallMs();
   const persistence = readPersistence(engine.persistence);
+  const readings = engine.shards.map((shard) => readShard(shard));
   return {
     t: nowMs,
     server: {
@@ -120,7 +125,8 @@ export function readState(
       maxmemoryPolicy: config.maxmemoryPolicy,
     },
     ready: reasonsOfFailed(readiness),
-    shards: readShards(engine),
+    shards: shardsOf(engine, readings),
+    types: typesOf(readings),
     workers: readWorkers(engine, paceOf),
     log: readLog(persistence, config.appendfsync, engine.logReading()),
     snapshot: readSnapshot(persistence),
@@ -131,6 +137,12 @@ export function readState(
     },
     cluster: readCluster(engine) ?? null,
   };
+}
+
+function typesOf(readings: readonly ShardReading[]): LiveState['types'] {
+  return TYPE_NAMES.map(({ name }, place) => {
+    return { name, keys: readings.reduce((sum, { types }) => sum + types[place].keys, 0) };
+  });
 }
 
 /** By shard: how many of the slots are its own. */
@@ -148,10 +160,9 @@ function reasonsOfFailed({ ready, checks }: Readiness): Readiness {
   };
 }
 
-function readShards(engine: Engine): LiveShard[] {
+function shardsOf(engine: Engine, readings: readonly ShardReading[]): LiveShard[] {
   const slots = slotsByShard(engine);
-  return engine.shards.map((shard) => {
-    const reading = readShard(shard);
+  return readings.map((reading) => {
     const { index, keys, expiring, usedBytes, limitBytes, evictedKeys, expiredKeys, lockHoldNs } = reading;
     const { expiryLagMs, lockWaits, pendingLogBytes, fragmentation } = reading;
     return {

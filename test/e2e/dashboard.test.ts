@@ -181,6 +181,20 @@ describeWithTools('the dashboard', ['chromium'], () => {
     await see(() => page.locator('#big-keys-start').isEnabled(), true);
   });
 
+  it('tells how many keys are of which type', async () => {
+    const page = await sharedPage();
+    const writer = await client();
+    await writer.ask('FLUSHALL');
+    for (let i = 0; i < 3; i += 1) await writer.ask(`HSET hash:${i} field value`);
+    await writer.ask('ZADD ranks 1 one');
+    const types = async () => (await page.locator('#key-types-list').innerText()).replace(/\s+/g, ' ');
+    await see(types, 'Strings 0 0 % Lists 0 0 % Sets 0 0 % Sorted sets 1 25.0 % Hashes 3 75.0 %');
+    const widths = await page
+      .locator('#key-types-bar .share-part')
+      .evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
+    expect(widths[4] / widths[3]).toBeCloseTo(3, 1);
+  });
+
   it('filters the configuration, and shows what differs from its default', async () => {
     const page = await sharedPage();
     await page.getByRole('link', { name: 'Configuration' }).click();
@@ -430,6 +444,7 @@ function largeState(): unknown {
     },
     shards: Array.from({ length: 256 }, (_shard, index) => ({ index, ...shard })),
     workers: Array.from({ length: 64 }, (_worker, index) => ({ index, ...worker })),
+    types: ['string', 'list', 'set', 'zset', 'hash'].map((name) => ({ name, keys: 888_888_888 })),
     log: { enabled: true, policy: 'everysec', breaker: 'open', troubled: true, bytes: 2 ** 40, streams: [] },
     snapshot: { running: true, entries: 1e9, entriesDone: 5e8, lastMs: 0, lastFailed: false, bytes: 2 ** 40 },
     loading: { loading: true, bytes: 2 ** 40, bytesDone: 2 ** 39 },

@@ -11,6 +11,7 @@ import { byId } from './dom.js';
 import { createHeadline } from './headline.js';
 import { createHistory, pushSample, replaceHistory } from './history.js';
 import { createHotKeys } from './hot-keys.js';
+import { createKeyTypes } from './key-types.js';
 import { announce } from './live-region.js';
 import { startNavigation } from './navigation.js';
 import { createPollster, setLive } from './poll.js';
@@ -35,6 +36,7 @@ const pollster = createPollster();
 const ring = createShardRing(pollster);
 const writeShards = createShards(ring.select);
 const writeWorkers = createWorkers();
+const writeKeyTypes = createKeyTypes();
 const writeCluster = createCluster(pollster);
 const sizing = createSizing(pollster);
 createHotKeys(pollster);
@@ -104,6 +106,7 @@ function takeState(next) {
     showStanding(next);
     writeShards(next, state);
     writeWorkers(next, state);
+    writeKeyTypes(next);
     writeCluster(next);
   }
   state = next;

@@ -105,6 +105,7 @@ export type StateAnswer = {
   };
   ready: { ready: boolean; checks: readonly ReadinessCheck[] };
   shards: readonly ShardState[];
+  types: readonly { name: string; keys: number }[];
   workers: readonly WorkerState[];
   log: {
     enabled: boolean;
