@@ -127,6 +127,27 @@ export function seekScore(
   return cursor.at < cursor.end;
 }
 
+/**
+ * Moves the cursor on to the first group, from its own on, of which the key is the element `element[start, end)`, back length included.
+ * Returns how many groups it has passed; -1: there is none, and it is at the end. O(n), some ns a group.
+ */
+export function seekElement(
+  { entries }: Shard,
+  cursor: Cursor,
+  element: Buffer,
+  start: number,
+  end: number,
+): number {
+  let passed = 0;
+  do {
+    const { type, bytes, at } = cursor;
+    cursor.at = findNamed(type, bytes, at, cursor.end, element, start, end);
+    passed += countGroups(type, bytes, at, cursor.at);
+    if (cursor.at < cursor.end) return passed;
+  } while (cursor.leaf !== NONE && nextLeaf(entries, cursor));
+  return -1;
+}
+
 /** On to the next group; false at the end. */
 export function step({ entries }: Shard, cursor: Cursor): boolean {
   if (cursor.at >= cursor.end) return false;

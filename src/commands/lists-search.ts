@@ -5,7 +5,7 @@
  */
 import { createCursor } from '../collections/cursor.ts';
 import { encodingEnd, isElement } from '../collections/elements.ts';
-import { countOf, seekRank, step, stepBack } from '../collections/sequence.ts';
+import { countOf, seekElement, seekRank, step, stepBack } from '../collections/sequence.ts';
 import { insertArray, writeArray, writeError, writeInteger, writeNull } from '../resp/reply-writer.ts';
 import { NONE, TYPE_LIST } from '../shard/layout.ts';
 import { isWord, replySyntaxError } from './arguments.ts';
@@ -74,32 +74,56 @@ function readRank(call: Call, index: number): number {
 
 /** Answers with the places of the matches that are asked for; how many there are. */
 function writeMatches(call: Call, ref: number): number {
-  const { shard, reply } = call;
   const { rank, count, lengthMax } = options;
   beginEncoding();
   encodeArgument(call, 2);
-  const end = encodingEnd(encoded.bytes, 0);
-  const length = countOf(shard, ref);
-  const isBack = rank < 0;
+  const length = countOf(call.shard, ref);
   const most = count < 0 ? 1 : count === 0 ? Infinity : count;
-  let toSkip = Math.abs(rank) - 1;
-  let looks = lengthMax === 0 ? length : Math.min(length, lengthMax);
-  let place = isBack ? length - 1 : 0;
-  let found = 0;
-  seekRank(shard, ref, 0, cursor, place);
-  for (; looks > 0 && found < most; looks -= 1) {
-    if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) {
-      if (toSkip > 0) {
-        toSkip -= 1;
-      } else {
-        writeInteger(reply, place);
-        found += 1;
-      }
-    }
-    if (looks === 1) break;
-    if (isBack) stepBack(shard, cursor);
-    else step(shard, cursor);
-    place += isBack ? -1 : 1;
+  const looks = lengthMax === 0 ? length : Math.min(length, lengthMax);
+  return rank < 0
+    ? writeFromTail(call, ref, length, looks, -rank - 1, most)
+    : writeFromHead(call, ref, looks, rank - 1, most);
+}
+
+/** Answers with the places of up to `most` matches among the first `looks` elements, the first `skipped` left out. */
+function writeFromHead(
+  { shard, reply }: Call,
+  ref: number,
+  looks: number,
+  skipped: number,
+  most: number,
+): number {
+  let matches = 0;
+  seekRank(shard, ref, 0, cursor, 0);
+  for (let place = 0; place < looks && matches < skipped + most; place += 1) {
+    const passed = seekElement(shard, cursor, encoded.bytes, 0, encoded.length);
+    place += passed;
+    if (passed < 0 || place >= looks) break;
+    matches += 1;
+    if (matches > skipped) writeInteger(reply, place);
+    step(shard, cursor);
   }
-  return found;
+  return Math.max(0, matches - skipped);
+}
+
+/** The same among the last elements, from the last on. */
+function writeFromTail(
+  { shard, reply }: Call,
+  ref: number,
+  length: number,
+  looks: number,
+  skipped: number,
+  most: number,
+): number {
+  const end = encodingEnd(encoded.bytes, 0);
+  let matches = 0;
+  seekRank(shard, ref, 0, cursor, length - 1);
+  for (let place = length - 1; place >= length - looks && matches < skipped + most; place -= 1) {
+    if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) {
+      matches += 1;
+      if (matches > skipped) writeInteger(reply, place);
+    }
+    stepBack(shard, cursor);
+  }
+  return Math.max(0, matches - skipped);
 }

@@ -16,7 +16,7 @@ import {
 import { createCursor } from '../collections/cursor.ts';
 import { encodingEnd, isElement } from '../collections/elements.ts';
 import { insertAt, popHead, popTail, replaceAt } from '../collections/list.ts';
-import { countOf, removeGroup, seekRank, step, stepBack } from '../collections/sequence.ts';
+import { countOf, removeGroup, seekElement, seekRank, step, stepBack } from '../collections/sequence.ts';
 import { writeArray, writeError, writeInteger, writeNull, writeOk } from '../resp/reply-writer.ts';
 import { NONE, TYPE_LIST } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -186,13 +186,8 @@ function linsert(call: Call): void {
 
 /** The place of the first element that is the encoded one, or -1. O(n). */
 function findFirst({ shard }: Call, ref: number): number {
-  const end = encodingEnd(encoded.bytes, 0);
-  let place = 0;
-  for (let more = seekRank(shard, ref, 0, cursor, 0); more; more = step(shard, cursor)) {
-    if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) return place;
-    place += 1;
-  }
-  return -1;
+  seekRank(shard, ref, 0, cursor, 0);
+  return seekElement(shard, cursor, encoded.bytes, 0, encoded.length);
 }
 
 function lrem(call: Call): void {
@@ -214,23 +209,22 @@ function lrem(call: Call): void {
 
 /** The log names runs of places, so that it has less to tell than the list had to keep. */
 function removeForwards({ shard }: Call, ref: number, most: number): number {
-  const end = encodingEnd(encoded.bytes, 0);
   let removed = 0;
   let run = 0;
   let place = 0;
   let more = seekRank(shard, ref, 0, cursor, 0);
   while (more && removed < most) {
-    if (isElement(cursor.bytes, cursor.at, encoded.bytes, 0, end)) {
-      removeGroup(shard, cursor);
-      run += 1;
-      removed += 1;
-      more = place < countOf(shard, ref);
-    } else {
-      if (run > 0) noteRemoveAt(place, run);
+    const passed = seekElement(shard, cursor, encoded.bytes, 0, encoded.length);
+    if (passed < 0) break;
+    if (passed > 0 && run > 0) {
+      noteRemoveAt(place, run);
       run = 0;
-      place += 1;
-      more = step(shard, cursor);
     }
+    place += passed;
+    removeGroup(shard, cursor);
+    run += 1;
+    removed += 1;
+    more = place < countOf(shard, ref);
   }
   if (run > 0) noteRemoveAt(place, run);
   return removed;
