@@ -14,7 +14,6 @@ import { noteTouched } from '../commands/changes.ts';
 import type { ClusterView } from '../commands/cluster-view.ts';
 import type { Engine } from '../commands/engine.ts';
 import { tellKeyEvents } from '../commands/told-keys.ts';
-import { JOURNAL_EVICTION_BYTES_MAX, JOURNAL_SOFT_BYTES } from '../config/limits.ts';
 import { REPLICA_DROP_ENTRIES } from '../config/limits-cluster.ts';
 import {
   NO_NODE,
@@ -26,14 +25,14 @@ import {
 } from '../routing/node-table.ts';
 import { SLOT_COUNT, slotOfKey } from '../routing/slot.ts';
 import { applyRecord } from '../shard/apply.ts';
-import { makeRoom, ROOM_LATER, ROOM_NONE } from '../shard/eviction.ts';
-import { isDrainDue, pendingBytes } from '../shard/journal.ts';
+import { isDrainDue } from '../shard/journal.ts';
 import { LSN } from '../shard/layout.ts';
 import { acquireShard, releaseShard } from '../shard/lock.ts';
-import { createRecordView, decodeRecord, EFFECT_CHANGE, EFFECT_DELETE, recordType } from '../shard/record.ts';
+import { createRecordView, decodeRecord, EFFECT_CHANGE, recordType } from '../shard/record.ts';
 import type { Shard } from '../shard/shard.ts';
 import { dropSlots } from '../shard/slots.ts';
 import { POSITIONS } from '../shard/table.ts';
+import { drainIfMuch, makeRoomFor } from './replica-room.ts';
 import {
   type Acknowledgement,
   createFrameReader,
@@ -60,11 +59,6 @@ const NOT_FOLLOWED = 0;
 const COMING = 1;
 const WHOLE = 2;
 const MISSED = 3;
-
-/** What a key needs besides its own bytes and its value's. */
-const KEY_OVERHEAD_BYTES = 64;
-/** Evictions that fill a journal are drained and go on; nothing takes more rounds than this. */
-const ROOM_ROUNDS_MAX = 10_000;
 
 export type Intake = {
   readonly engine: Engine;
@@ -451,7 +445,7 @@ function giveUpChanged({ reader, states, cluster, owner }: Intake): void {
 function takeRecord(intake: Intake, shard: Shard, slot: number, nowMs: number): number {
   const { engine, states, reader } = intake;
   if (states[slot] !== COMING && states[slot] !== WHOLE) return TAKEN_ALL;
-  if (!roomFor(engine, shard, view.valueEnd - view.keyStart, nowMs)) return TAKE_NO_ROOM;
+  if (!makeRoomFor(engine, shard, view, reader.bytes, nowMs)) return TAKE_NO_ROOM;
   // Under the lock, and after anything that has given it back.
   if (!isTakenIn(intake, slot)) {
     passOver(intake, slot);
@@ -460,37 +454,6 @@ function takeRecord(intake: Intake, shard: Shard, slot: number, nowMs: number): 
   if (!applyRecord(shard, view, reader.bytes, nowMs)) return TAKE_NO_ROOM;
   intake.appliedRecords += 1;
   return TAKEN_ALL;
-}
-
-/** Room in the journal, and in the memory by eviction; with the lock, which may be given back and taken again meanwhile. */
-function roomFor(engine: Engine, shard: Shard, bytes: number, nowMs: number): boolean {
-  if (pendingBytes(shard) > JOURNAL_SOFT_BYTES) drainHeld(engine, shard);
-  if (view.effect === EFFECT_DELETE) return true;
-  let journalBytesMax = JOURNAL_EVICTION_BYTES_MAX;
-  let room = makeRoom(shard, bytes + KEY_OVERHEAD_BYTES, nowMs, journalBytesMax);
-  for (let rounds = 0; room === ROOM_LATER && rounds < ROOM_ROUNDS_MAX; rounds += 1) {
-    drainHeld(engine, shard);
-    // The log takes nothing at present: the journal has to hold it.
-    if (pendingBytes(shard) > journalBytesMax) journalBytesMax = Infinity;
-    room = makeRoom(shard, bytes + KEY_OVERHEAD_BYTES, nowMs, journalBytesMax);
-  }
-  return room !== ROOM_NONE;
-}
-
-function drainHeld(engine: Engine, shard: Shard): void {
-  noteTouched(engine.changes, shard);
-  releaseShard(shard);
-  try {
-    engine.drainLog();
-  } finally {
-    acquireShard(shard);
-  }
-}
-
-function drainIfMuch(engine: Engine, shard: Shard): void {
-  if (pendingBytes(shard) <= JOURNAL_SOFT_BYTES) return;
-  noteTouched(engine.changes, shard);
-  engine.drainLog();
 }
 
 function leave(engine: Engine, shard: Shard): void {

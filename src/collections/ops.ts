@@ -69,6 +69,17 @@ export function applyOps(
   return entry;
 }
 
+/** Whether operations, which are sane, only take away, for which no memory is needed. */
+export function areRemovals(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at += OP_HEADER_BYTES + bytes.readUInt32LE(at + OP_BYTES_AT)) {
+    const code = bytes[at];
+    const isRemoval =
+      code === OP_REMOVE || code === OP_REMOVE_AT || code === OP_POP_HEAD || code === OP_POP_TAIL;
+    if (!isRemoval) return false;
+  }
+  return true;
+}
+
 /** Whether `bytes[start, end)` are operations that a collection of this type can be done. O(elements), some ns each. */
 export function areOpsSane(type: number, bytes: Buffer, start: number, end: number): boolean {
   let at = start;

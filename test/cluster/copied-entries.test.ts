@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TAKE_DAMAGED, TAKE_NO_ROOM, takeIn } from '../../src/cluster/replica-intake.ts';
 import { addBytes, encodeFrame, FRAME_SLICE } from '../../src/cluster/replication-frames.ts';
-import { OP_ADD, OP_INSERT_AT, OP_POP_HEAD, OP_PUSH_HEAD, OP_REMOVE } from '../../src/collections/change.ts';
+import {
+  OP_ADD,
+  OP_INSERT_AT,
+  OP_POP_HEAD,
+  OP_POP_TAIL,
+  OP_PUSH_HEAD,
+  OP_REMOVE,
+} from '../../src/collections/change.ts';
 import { NO_NODE } from '../../src/routing/node-table.ts';
 import { slotOfKey } from '../../src/routing/slot.ts';
 import { NONE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../../src/shard/layout.ts';
@@ -226,6 +233,28 @@ describe('a replica', () => {
     pair.replica.run('DEL', FOREIGN);
     connect(pair);
     settle(pair);
+    expectReplicated(pair);
+  });
+
+  it('takes away though there is no room, and whatever it is that goes', () => {
+    const flags = ['--maxmemory-policy', 'noeviction'];
+    const bounds = { backlogBytes: 2 ** 20, replicaBytes: 2 ** 20, replicaFlags: flags };
+    const pair = createPair({ ownerShards: 1, replicaShards: 1, ...bounds });
+    const [list, members] = KEYS;
+    change(pair, list, TYPE_LIST, operation(OP_ADD, 0, 'a', 'b', 'c', 'd', 'e', 'f'));
+    change(pair, members, TYPE_SET, operation(OP_ADD, 0, 'one', 'two', 'three'));
+    settle(pair);
+    for (const length of [100_000, 1000, 1]) {
+      const name = `{${FOREIGN}} of ${length} `;
+      for (let i = 0; pair.replica.run('SET', `${name}${i}`, 'x'.repeat(length)) === '+OK\r\n'; i += 1);
+    }
+    change(pair, list, TYPE_LIST, operation(OP_POP_HEAD, 1), operation(OP_POP_TAIL, 1));
+    change(pair, members, TYPE_SET, operation(OP_REMOVE, 0, 'two'));
+    expire(pair, members);
+    drainOwner(pair);
+    pump(pair);
+    deliver(pair);
+    expect(pair.takenOutcome).not.toBe(TAKE_NO_ROOM);
     expectReplicated(pair);
   });
 
