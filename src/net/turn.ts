@@ -320,9 +320,9 @@ function keepHouseTurn(serving: Serving): void {
 
 function keepShards(serving: Serving, endMs: number): void {
   const { engine, ownShards } = serving;
-  // A record of the log that is still to come may move the deadline of what is due.
-  const isLoading = (gateReasons(engine.gate) & GATE_LOADING) !== 0;
-  const expires = engine.activeExpiry && !isLoading && !isPausing(engine.gate);
+  // Who loads may hold a shard for long, and clients are told so meanwhile. A record that is still to come may move the deadline of what is due.
+  if ((gateReasons(engine.gate) & GATE_LOADING) !== 0) return;
+  const expires = engine.activeExpiry && !isPausing(engine.gate);
   for (const shard of ownShards) {
     while (keepHouse(shard, engine.wallMs(), expires)) {
       if (shard.clock.monotonicMs() < endMs) continue;

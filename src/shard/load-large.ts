@@ -4,7 +4,7 @@
  * Runs on a thread of the job pool, under the shard's lock, with the shard's journal off. Entries are evicted where there must be
  * room; what was evicted itself, or is there as new, lets its pieces go by. A collection that is small by now is packed.
  *
- * The groups of all pieces are gathered, up to a bound, and put at once (collections/tree-fill.ts): that takes a tenth of the time, and
+ * The groups of all pieces are gathered, up to a bound, and put at once (collections/tree-fill.ts): that takes half the time, and
  * the leaves are as full as they were. A list's pieces name places, and are done as they come.
  */
 import { Buffer } from 'node:buffer';

@@ -1,8 +1,9 @@
-/** Tests of what the latency monitor sees of a worker's housekeeping. */
+/** Tests of a worker's housekeeping: what the latency monitor sees of it, and when there is none. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { HOUSEKEEPING_MS } from '../../src/config/limits.ts';
 import type { Serving } from '../../src/net/serving.ts';
 import { startServing, stopServing } from '../../src/net/turn.ts';
+import { closeGate, GATE_LOADING, openGate } from '../../src/resilience/gate.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 let harness: Harness;
@@ -30,6 +31,17 @@ it('is an expire-cycle that took long', () => {
   vi.advanceTimersByTime(HOUSEKEEPING_MS);
   expect([...harness.engine.latencyEvents.keys()]).toEqual(['expire-cycle']);
   expect(harness.engine.latencyEvents.get('expire-cycle')?.maxMs).toBeGreaterThanOrEqual(10);
+});
+
+it('takes no lock while the shards are loaded', () => {
+  const [shard] = harness.shards;
+  const untaken = shard.holdCountdown;
+  closeGate(harness.engine.gate, GATE_LOADING);
+  vi.advanceTimersByTime(HOUSEKEEPING_MS);
+  expect(shard.holdCountdown).toBe(untaken);
+  openGate(harness.engine.gate, GATE_LOADING);
+  vi.advanceTimersByTime(HOUSEKEEPING_MS);
+  expect(shard.holdCountdown).not.toBe(untaken);
 });
 
 it('is nothing while the monitor is off', () => {
