@@ -20,6 +20,7 @@
 import {
   CHILDREN_MAX,
   CHILDREN_MIN,
+  FILL_GROUPS_MAX,
   HASH_LEAF_BYTES_MAX,
   LIST_LEAF_BYTES_MAX,
   PACKED_BYTES_MAX,
@@ -51,6 +52,7 @@ export const bounds = {
   packedBytesMax: PACKED_BYTES_MAX,
   packedLargeBytesMax: PACKED_LARGE_BYTES_MAX,
   packedGroupsMax: PACKED_GROUPS_MAX,
+  fillGroupsMax: FILL_GROUPS_MAX,
   /** By the order of the tree (page.ts). */
   leafBytesMax: [LIST_LEAF_BYTES_MAX, HASH_LEAF_BYTES_MAX, SCORE_LEAF_BYTES_MAX],
   childrenMin: CHILDREN_MIN,

@@ -69,7 +69,7 @@ import { hashOfElement } from './tree-seek.ts';
 export const UNFIT = -1;
 
 /** A group's key of sorting is its hash times this, and its number: together 53 bits. */
-const NUMBERS = 2 ** 21;
+const NUMBERS = FILL_GROUPS_MAX;
 
 /** The groups as they came: group `i` is `bytes[offsets[i], offsets[i + 1])`. */
 type Run = {
@@ -171,8 +171,8 @@ function readRun(type: number, bytes: Buffer, start: number, end: number): Run |
   };
   let at = start;
   for (; at < end; run.groups += 1) {
+    if (run.groups >= bounds.fillGroupsMax) return undefined;
     if (run.groups + 1 >= run.offsets.length) {
-      if (run.groups >= FILL_GROUPS_MAX) return undefined;
       const larger = new Float64Array(2 * run.offsets.length);
       larger.set(run.offsets);
       run.offsets = larger;

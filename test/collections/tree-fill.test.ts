@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FORM_LARGE, FORM_TREE } from '../../src/collections/form.ts';
+import { bounds, FORM_LARGE, FORM_TREE } from '../../src/collections/form.ts';
 import { putPair } from '../../src/collections/hash.ts';
 import { pushTail } from '../../src/collections/list.ts';
 import { collectionBytes, countOf, flagsOf, makeTree } from '../../src/collections/sequence.ts';
@@ -109,6 +109,16 @@ describe('groups put at once', () => {
       const groups = [...Array.from({ length: others }, (_, i) => groupOf(i)), ...twins];
       filled(shard, TYPE_SET, groups, `with ${others}`);
     }
+  });
+
+  it('that are more than their numbers have room for are left alone', () => {
+    const shard = createTestShard();
+    bounds.fillGroupsMax = 1500;
+    const groups = Array.from({ length: 1501 }, (_, i) => groupOf(i));
+    const bytes = bytesOf(TYPE_SET, groups);
+    const ref = newCollection(shard, 'key', TYPE_SET);
+    expect(fillTree(shard, ref, bytes, 0, bytes.length, START_MS)).toBe(UNFIT);
+    filled(shard, TYPE_SET, groups.slice(1), 'as many as there may be');
   });
 
   it('as few as stay packed are left alone', () => {

@@ -27,6 +27,7 @@ import { checkCollection } from '../../src/collections/sequence-check.ts';
 import {
   CHILDREN_MAX,
   CHILDREN_MIN,
+  FILL_GROUPS_MAX,
   HASH_LEAF_BYTES_MAX,
   LIST_LEAF_BYTES_MAX,
   PACKED_BYTES_MAX,
@@ -57,6 +58,7 @@ const USUAL: typeof bounds = {
   packedBytesMax: PACKED_BYTES_MAX,
   packedLargeBytesMax: PACKED_LARGE_BYTES_MAX,
   packedGroupsMax: PACKED_GROUPS_MAX,
+  fillGroupsMax: FILL_GROUPS_MAX,
   leafBytesMax: [LIST_LEAF_BYTES_MAX, HASH_LEAF_BYTES_MAX, SCORE_LEAF_BYTES_MAX],
   childrenMin: CHILDREN_MIN,
   childrenMax: CHILDREN_MAX,
