@@ -166,6 +166,7 @@ function statisticsLines({ reading, listening, trackingPrefixes }: InfoSources):
     'sync_partial_ok:0',
     'sync_partial_err:0',
     `expired_keys:${keyspace.expiredKeys}`,
+    `expired_subkeys:${keyspace.expiredFields}`,
     `evicted_keys:${keyspace.evictedKeys}`,
     `evicted_clients:${reading.totals.clientsEvicted}`,
     `keyspace_hits:${totals.keyspaceHits}`,

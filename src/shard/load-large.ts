@@ -5,7 +5,7 @@
  * room; what was evicted itself, or is there as new, lets its pieces go by. A collection that is small by now is packed.
  */
 import { Buffer } from 'node:buffer';
-import { FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from '../collections/form.ts';
+import { FORM_DEADLINES, FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from '../collections/form.ts';
 import { applyOps } from '../collections/ops.ts';
 import { PIECE_END, PIECE_GONE, PIECE_OPS } from '../collections/piece.ts';
 import { tableFor } from './databases.ts';
@@ -36,7 +36,8 @@ export function beginLarge(load: LargeLoad, shard: Shard, images: Images, at: nu
   const keyStart = imageKeyStart(words, at);
   const keyEnd = keyStart + imageKeyBytes(words, at);
   cutImage(words, at, PACKED_GROUPS);
-  bytes[keyEnd] &= ~FORM_TREE;
+  // What the pieces bring makes it what it was.
+  bytes[keyEnd] &= ~(FORM_TREE | FORM_DEADLINES);
   bytes.writeUInt16LE(0, keyEnd + PACKED_COUNT);
   const result = putImage(shard, images, at, nowMs);
   load.shard = result === IMAGE_PLACED ? shard : undefined;

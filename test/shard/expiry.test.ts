@@ -8,10 +8,10 @@ import { expireDue } from '../../src/shard/housekeeping.ts';
 import {
   EXPIRED_KEYS,
   EXPIRES_AT_MS_MAX,
-  EXPIRING_LIVE,
   EXPIRY_LAG_MS,
   EXPIRY_LAG_MS_MAX,
   NONE,
+  SCHEDULED_LIVE,
 } from '../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
 import type { Shard } from '../../src/shard/shard.ts';
@@ -71,7 +71,7 @@ describe('expiry', () => {
       expect(isStored('key'), `${ttlMs} ms`).toBe(true);
       expireAll(deadlineMs + TICK_MS, 1000);
       expect(isStored('key'), `${ttlMs} ms`).toBe(false);
-      expect(shard.control[EXPIRING_LIVE]).toBe(0);
+      expect(shard.control[SCHEDULED_LIVE]).toBe(0);
     }
   });
 
@@ -185,7 +185,7 @@ describe('expiry under random programs', () => {
           nowMs = apply(deadlines, one, nowMs);
           expectWhole(shard);
         }
-        expect(shard.control[EXPIRING_LIVE]).toBe(deadlines.size);
+        expect(shard.control[SCHEDULED_LIVE]).toBe(deadlines.size);
       }),
       { numRuns: 400 },
     );

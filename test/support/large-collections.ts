@@ -7,13 +7,13 @@ import {
   elementEnd,
   encodeElement,
   encodeText,
-  groupEnd,
   groupKey,
   SCORE_BYTES,
   textLength,
   writeText,
 } from '../../src/collections/elements.ts';
 import { putPair } from '../../src/collections/hash.ts';
+import { skipGroups } from '../../src/collections/leaf.ts';
 import { pushTail } from '../../src/collections/list.ts';
 import { isPage, visitPages } from '../../src/collections/page.ts';
 import { countOf, createCollection, seekRank, step } from '../../src/collections/sequence.ts';
@@ -91,7 +91,7 @@ export function textsOf(shard: Shard, ref: number): string[] {
   const type = typeOf(shard.entries, ref);
   for (let isThere = seekRank(shard, ref, 0, cursor, 0); isThere; isThere = step(shard, cursor)) {
     const { bytes } = cursor;
-    const end = groupEnd(type, bytes, cursor.at);
+    const end = skipGroups(type, bytes, cursor.at, cursor.end, 1);
     for (let at = groupKey(type, cursor.at); at < end; at = elementEnd(bytes, at)) {
       const text = Buffer.alloc(textLength(bytes, at));
       writeText(bytes, at, text, 0);

@@ -2,7 +2,7 @@
  * Operations on collections for tests: written as texts, encoded as the log has them, done to a plain model; and collections read back in
  * the model's form.
  *
- * A list's model is its texts in order; a set's its members, a hash's `field=value`, and a sorted set's `score member`, sorted as texts.
+ * A list's model is its texts in order; a set's its members, a hash's `field=value` and maybe ` until ms`, and a sorted set's `score member`, sorted as texts.
  */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
@@ -19,6 +19,7 @@ import {
   OP_SET_AT,
 } from '../../src/collections/change.ts';
 import { createCursor } from '../../src/collections/cursor.ts';
+import { groupDeadline } from '../../src/collections/deadlines.ts';
 import {
   elementEnd,
   encodeElement,
@@ -119,14 +120,20 @@ export function contentsInOrder(shard: Shard, ref: number): string[] {
   const type = typeOf(shard.entries, ref);
   const contents: string[] = [];
   for (let isThere = seekRank(shard, ref, 0, cursor, 0); isThere; isThere = step(shard, cursor)) {
-    const { bytes, at } = cursor;
+    const { bytes, at, end } = cursor;
     const key = groupKey(type, at);
     if (type === TYPE_ZSET) contents.push(`${bytes.readDoubleLE(at)} ${textAt(bytes, key)}`);
-    else if (type === TYPE_HASH)
-      contents.push(`${textAt(bytes, at)}=${textAt(bytes, elementEnd(bytes, at))}`);
+    else if (type === TYPE_HASH) contents.push(pairText(bytes, at, end));
     else contents.push(textAt(bytes, at));
   }
   return contents;
+}
+
+/** `field=value`, and when it expires if it does. */
+function pairText(bytes: Buffer, at: number, end: number): string {
+  const deadlineMs = groupDeadline(bytes, at, end);
+  const pair = `${textAt(bytes, at)}=${textAt(bytes, elementEnd(bytes, at))}`;
+  return deadlineMs === 0 ? pair : `${pair} until ${deadlineMs}`;
 }
 
 function textAt(bytes: Buffer, at: number): string {
