@@ -126,7 +126,7 @@ describe('one change after any slice', () => {
   it('that takes the key away leaves nothing of it, with and without a log', () => {
     inSmallSlices(() => {
       for (const type of COLLECTION_TYPES) {
-        const outcomes = Array.from({ length: 12 }, (_, slices) => {
+        const outcomes = Array.from({ length: 20 }, (_, slices) => {
           const { disk } = savedAfter(type, slices + 1, (shard) => removeEntry(shard, find(shard, 'k')));
           return [true, false].map((hasLog) => {
             const other = createDeck(1);
