@@ -175,13 +175,21 @@ export function isWheelBehind(shard: Shard, nowMs: number): boolean {
   return shard.numbers[WHEEL_POSITIONS] !== target || levelToHandDown(shard, NEXT) !== NONE;
 }
 
-/** Some entry of the earliest bucket that has any, and through WHEEL_NEXT the rest of that bucket; NONE without one. */
-export function earliestBucket(shard: Shard): number {
-  for (let level = 0; level < WHEEL_LEVELS; level += 1) {
-    const bucket = firstFilled(shard, level);
-    if (bucket !== Infinity) return shard.control[WHEEL_HEADS + bucketIndex(level, bucket)];
-  }
-  return NONE;
+/** How many buckets there are, numbered in the order of their times, from the one that runs on. */
+export const BUCKETS = WHEEL_LEVELS * WHEEL_BUCKETS;
+
+/** The first bucket from `bucket` on that has entries; BUCKETS without one. */
+export function nextFilled(shard: Shard, bucket: number): number {
+  let next = bucket;
+  while (next < BUCKETS && firstInBucket(shard, next) === NONE) next += 1;
+  return next;
+}
+
+/** Some entry of a bucket, or NONE. */
+export function firstInBucket({ control, numbers }: Shard, bucket: number): number {
+  const level = Math.floor(bucket / WHEEL_BUCKETS);
+  const ahead = bucket % WHEEL_BUCKETS;
+  return control[WHEEL_HEADS + bucketIndex(level, numbers[WHEEL_POSITIONS + level] + ahead)];
 }
 
 /** The entry behind `ref` in its bucket, or NONE. */
