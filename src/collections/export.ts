@@ -18,7 +18,6 @@ import { TYPE_LIST, TYPE_ZSET } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { OP_ADD, OP_FORM, OP_HEADER_BYTES, OP_LENGTH, OP_SET_AT } from './change.ts';
 import { createCursor } from './cursor.ts';
-import { FORM_DEADLINES } from './form.ts';
 import { countGroups } from './leaf.ts';
 import {
   birthOf,
@@ -64,7 +63,7 @@ const cursor = createCursor();
 
 /** Adds what makes an empty collection this one. O(bytes). */
 export function exportWhole(shard: Shard, ref: number, target: Operations): void {
-  beginForm(shard, ref, target);
+  endOp(target, beginOp(target, OP_FORM, flagsOf(shard, ref)));
   const op = beginOp(target, OP_ADD, 0);
   addFromPlace(shard, ref, 0, Infinity, target);
   endOp(target, op);
@@ -76,7 +75,7 @@ export function beginExport(shard: Shard, ref: number, state: Export, target: Op
     exportWhole(shard, ref, target);
     return EXPORT_DONE;
   }
-  beginForm(shard, ref, target);
+  endOp(target, beginOp(target, OP_FORM, flagsOf(shard, ref)));
   state.birth = birthOf(shard, ref);
   state.restarts = 0;
   beginPlaces(shard, ref, state);
@@ -120,11 +119,6 @@ export function exportPiece(
 /** Whether the entry has the collection that the copy was begun of. */
 function isAtHand(shard: Shard, ref: number, state: Export): boolean {
   return typeOf(shard.entries, ref) >= TYPE_LIST && isTree(shard, ref) && birthOf(shard, ref) === state.birth;
-}
-
-/** Adds the form of the collection. Whether fields expire is not of an empty one: the groups bring it along. */
-function beginForm(shard: Shard, ref: number, target: Operations): void {
-  endOp(target, beginOp(target, OP_FORM, flagsOf(shard, ref) & ~FORM_DEADLINES));
 }
 
 function beginPlaces(shard: Shard, ref: number, state: Export): void {

@@ -14,15 +14,16 @@ import {
   makeTree,
 } from '../../src/collections/sequence.ts';
 import { thresholds } from '../../src/collections/thresholds.ts';
+import { usedBytes } from '../../src/shard/eviction.ts';
 import { dueAt, isTimed } from '../../src/shard/expiry.ts';
-import { NONE, SCHEDULED_LIVE, TYPE_HASH, WRITING } from '../../src/shard/layout.ts';
+import { LIMIT_BYTES, NONE, SCHEDULED_LIVE, TYPE_HASH, WRITING } from '../../src/shard/layout.ts';
 import { replaceExpiry } from '../../src/shard/lifecycle.ts';
 import { NO_EVICTION } from '../../src/shard/policy.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { hashOf } from '../../src/shard/table.ts';
 import { contentsOfCollection } from '../support/operations.ts';
 import { useMiddlingBounds, useTinyBounds, useUsualBounds } from '../support/sequences.ts';
-import { createTestShard, expectWhole, START_MS } from '../support/shard.ts';
+import { createTestShard, expectWhole, find, START_MS } from '../support/shard.ts';
 
 const usual = thresholds.hashEntries;
 afterEach(() => {
@@ -33,8 +34,8 @@ afterEach(() => {
 /** A field's value and deadline, 0 for none. */
 type Model = Map<string, { value: string; deadlineMs: number }>;
 
-function create(shard: Shard, name = 'key'): number {
-  const key = Buffer.from(name);
+function create(shard: Shard): number {
+  const key = Buffer.from('key');
   return createCollection(
     shard,
     0,
@@ -170,42 +171,39 @@ describe.each(forms)('a hash with deadlines, %s', (_, useBounds) => {
     expect(shard.control[SCHEDULED_LIVE]).toBe(0);
   });
 
-  it('without room for a field or a deadline is as it was', () => {
+  it('is as it was wherever room is wanting, for a field as for a deadline', () => {
     useBounds();
+    const shard = createTestShard({ policy: NO_EVICTION });
+    let ref = create(shard);
+    const model: Model = new Map();
     let refused = 0;
-    for (let room = 0; room < 40; room += 3) {
-      const shard = createTestShard({ limitBytes: 24 * 1024, policy: NO_EVICTION });
-      let ref = create(shard, 'key');
-      const model: Model = new Map();
-      for (let index = 0; index < room; index += 1) {
-        ref = put(shard, ref, `field ${index}`, 'v', 0);
-        model.set(`field ${index}`, { value: 'v', deadlineMs: 0 });
-      }
-      // What is left of the memory goes to other keys, a few bytes at a time.
-      for (let other = 0; other < 2000; other += 1) {
-        const made = create(shard, `other ${other}`);
-        if (made === NONE) break;
-        if (put(shard, made, 'f', 'v'.repeat(other % 3 === 0 ? 30 : 3), 0) === NONE) break;
-      }
-      shard.control[WRITING] = NONE;
-      for (let index = 0; index < 60; index += 1) {
-        const name = `field ${index}`;
-        const deadlineMs = START_MS + 1000 - index;
-        const known = index % 2 === 0 ? model.get(name) : undefined;
-        const moved =
-          known === undefined
-            ? put(shard, ref, name, 'value', deadlineMs)
-            : expire(shard, ref, name, deadlineMs);
+    /** Tries with a little more room each time. */
+    const insist = (attempt: () => number): void => {
+      for (let room = 0; ; room += 8) {
+        shard.numbers[LIMIT_BYTES] = usedBytes(shard) + room;
+        const moved = attempt();
+        shard.numbers[LIMIT_BYTES] = shard.entries.words.length * 4;
         if (moved !== NONE) {
           ref = moved;
-          model.set(name, { value: known?.value ?? 'value', deadlineMs });
-        } else {
-          refused += 1;
+          return;
         }
-        if (moved === NONE ? refused % 8 === 0 : index % 20 === 0) expectAs(shard, ref, model);
+        refused += 1;
+        ref = find(shard, 'key');
+        expectAs(shard, ref, model);
       }
+    };
+    for (let index = 0; index < 40; index += 1) {
+      const name = `field ${(index * 7) % 40}`;
+      const text = 'v'.repeat((index * 37) % 90);
+      const deadlineMs = index % 4 === 0 ? 0 : START_MS + 1000 - index;
+      insist(() => put(shard, ref, name, text, deadlineMs));
+      model.set(name, { value: text, deadlineMs });
+      if (index % 4 !== 0) continue;
+      insist(() => expire(shard, ref, name, START_MS + 500));
+      model.set(name, { value: text, deadlineMs: START_MS + 500 });
     }
-    expect(refused).toBeGreaterThan(0);
+    expectAs(shard, ref, model);
+    expect(refused).toBeGreaterThan(30);
   });
 });
 

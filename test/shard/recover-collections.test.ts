@@ -130,7 +130,7 @@ function scatteredCollections(shard: Shard): void {
     addToList(shard, find(shard, 'list'), texts.slice(index, index + 3));
     set(shard, `text ${index}`, 'v'.repeat(160));
     addToHash(shard, find(shard, 'hash'), pairs.slice(index, index + 3));
-    putHash(shard, `hash ${index}`, manyPairs(1));
+    setDeadlines(shard, putHash(shard, `hash ${index}`, manyPairs(1)), manyNames(1), START_MS + 5000 + index);
   }
   putSorted(shard, 'sorted', manyTexts(12));
   for (let index = 0; index < SCATTERED; index += 3) {

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  OP_DEADLINE,
   OP_INSERT_AT,
   OP_POP_HEAD,
   OP_POP_TAIL,
@@ -13,7 +14,7 @@ import { moveCollection } from '../../src/collections/copy.ts';
 import { isTree } from '../../src/collections/sequence.ts';
 import { lsnOf } from '../../src/shard/entry.ts';
 import { startJournaling } from '../../src/shard/journal.ts';
-import { LSN, TYPE_LIST, TYPE_SET, TYPE_STRING } from '../../src/shard/layout.ts';
+import { LSN, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING } from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { replayAll, take } from '../support/journal.ts';
@@ -118,6 +119,30 @@ describe('one change after any slice', () => {
           load(disk, other, 0, undefined, true);
           replayAll(other.shards[0], log);
           expect(everything(other.shards[0])).toEqual(everything(shard));
+        }
+      }
+    });
+  });
+
+  it('that takes the deadlines of all fields away, or brings the first, is brought back by the log', () => {
+    const names = groups(TYPE_HASH, 0, 60).filter((_, index) => index % 2 === 0);
+    const none = { code: OP_DEADLINE, argument: 0, texts: names.flatMap((name) => [name, '0']) };
+    const some = { ...none, texts: [names[7], '5000000000000'] };
+    inSmallSlices(() => {
+      for (let slices = 0; slices < 20; slices += 1) {
+        for (const change of [[none], [some], [none, some], [add(names), none]]) {
+          const { disk, shard, log } = savedAfter(TYPE_HASH, slices, (own) =>
+            changeCollection(own, 'k', TYPE_HASH, change),
+          );
+          for (const hasLog of [true, false]) {
+            const other = createDeck(1);
+            load(disk, other, 0, undefined, hasLog);
+            expectWhole(other.shards[0]);
+            if (!hasLog) continue;
+            replayAll(other.shards[0], log);
+            expect(everything(other.shards[0])).toEqual(everything(shard));
+            expectWhole(other.shards[0]);
+          }
         }
       }
     });
