@@ -148,6 +148,29 @@ describe('one change after any slice', () => {
     });
   });
 
+  it('that takes the only deadline away leaves a hash without any', () => {
+    inSmallSlices(() => {
+      for (let at = 0; at < 120; at += 1) {
+        const [field, slices] = [(at * 7) % 60, 1 + Math.floor(at / 6)];
+        const deck = createDeck(1);
+        const [shard] = deck.shards;
+        const until = { code: OP_DEADLINE, argument: 0, texts: [`${field}`, '5000000000000'] };
+        const pairs = Array.from({ length: 60 }, (_, i) => [`${i}`, 'value']).flat();
+        changeCollection(shard, 'k', TYPE_HASH, [add(pairs), until]);
+        const disk = createSimulatedDisk();
+        let slice = 0;
+        save(disk, deck, 0, () => {
+          slice += 1;
+          if (slice === slices)
+            changeCollection(shard, 'k', TYPE_HASH, [{ ...until, texts: [`${field}`, '0'] }]);
+        });
+        const other = createDeck(1);
+        load(disk, other);
+        expectWhole(other.shards[0]);
+      }
+    });
+  });
+
   it('that takes the key away leaves nothing of it, with and without a log', () => {
     inSmallSlices(() => {
       for (const type of COLLECTION_TYPES) {
