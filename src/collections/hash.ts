@@ -13,7 +13,7 @@ import type { Shard } from '../shard/shard.ts';
 import { createCursor } from './cursor.ts';
 import { groupDeadline, hasDeadlines } from './deadlines.ts';
 import { ELEMENT_OVERHEAD_MAX, elementEnd, encodeDeadline, textLength } from './elements.ts';
-import { markLarge } from './form.ts';
+import { FORM_DEADLINES, markLarge } from './form.ts';
 import { addDeadline, noteDeadline, removeDeadline } from './hash-deadlines.ts';
 import { skipGroups } from './leaf.ts';
 import { staysPacked } from './packed.ts';
@@ -49,17 +49,17 @@ export function putPair(
   end: number,
   nowMs: number,
 ): number {
-  if (isLong(bytes, start)) markLarge(shard, ref);
-  const before = countOf(shard, ref);
-  const deadlineMs = groupDeadline(bytes, start, end);
-  const at =
-    deadlineMs !== 0 || hasDeadlines(shard.entries, ref)
-      ? putTimed(shard, ref, bytes, start, end, deadlineMs, nowMs)
-      : putGroup(shard, ref, bytes, start, end, nowMs);
-  if (at === NONE) return NONE;
-  const count = countOf(shard, at);
-  if (count > before && count > thresholds.hashEntries) markLarge(shard, at);
-  return at;
+  const value = elementEnd(bytes, start);
+  if (isLong(bytes, start, value)) markLarge(shard, ref);
+  if (elementEnd(bytes, value) < end || (flagsOf(shard, ref) & FORM_DEADLINES) !== 0)
+    return putTimed(shard, ref, bytes, start, end, nowMs);
+  const isThere = seekMember(shard, ref, 0, cursor, bytes, start, value);
+  const isDone = isThere
+    ? replaceGroup(shard, cursor, bytes, start, end, nowMs)
+    : insertGroup(shard, cursor, bytes, start, end, nowMs);
+  if (!isDone) return NONE;
+  if (!isThere && countOf(shard, cursor.ref) > thresholds.hashEntries) markLarge(shard, cursor.ref);
+  return cursor.ref;
 }
 
 /** Removes the field whose element is `bytes[start, end)`; false where there is none. */
@@ -100,35 +100,21 @@ export function setDeadline(
   if (group.length < length + ELEMENT_OVERHEAD_MAX) group = Buffer.alloc(2 * (length + ELEMENT_OVERHEAD_MAX));
   copyBytes(leaf, at, at + length, group, 0);
   const groupEnd = deadlineMs === 0 ? length : encodeDeadline(group, length, deadlineMs);
-  const moved = putTimed(shard, ref, group, 0, groupEnd, deadlineMs, nowMs);
+  const moved = putTimed(shard, ref, group, 0, groupEnd, nowMs);
   if (group.length > CHANGE_BYTES_KEPT_MAX) group = Buffer.alloc(GROUP_BYTES_START);
   return moved;
 }
 
-function putGroup(
-  shard: Shard,
-  ref: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  nowMs: number,
-): number {
-  const isDone = seekMember(shard, ref, 0, cursor, bytes, start, elementEnd(bytes, start))
-    ? replaceGroup(shard, cursor, bytes, start, end, nowMs)
-    : insertGroup(shard, cursor, bytes, start, end, nowMs);
-  return isDone ? cursor.ref : NONE;
-}
-
-/** As `putGroup` where deadlines come, stay, or go. */
+/** As `putPair` where deadlines come, stay, or go. */
 function putTimed(
   shard: Shard,
   ref: number,
   bytes: Buffer,
   start: number,
   end: number,
-  deadlineMs: number,
   nowMs: number,
 ): number {
+  const deadlineMs = groupDeadline(bytes, start, end);
   const isThere = seekMember(shard, ref, 0, cursor, bytes, start, elementEnd(bytes, start));
   const before = isThere ? deadlineHere() : 0;
   // It becomes a tree first, with all deadlines that there are, so that what follows has one way back.
@@ -140,7 +126,9 @@ function putTimed(
   const put = isTree(shard, planted)
     ? putInTrees(shard, planted, bytes, start, end, before, deadlineMs, nowMs)
     : putGroup(shard, planted, bytes, start, end, nowMs);
-  if (put !== NONE) noteDeadline(shard, put, before, deadlineMs);
+  if (put === NONE) return NONE;
+  noteDeadline(shard, put, before, deadlineMs);
+  if (!isThere && countOf(shard, put) > thresholds.hashEntries) markLarge(shard, put);
   return put;
 }
 
@@ -168,6 +156,21 @@ function putInTrees(
   return put;
 }
 
+/** Puts a group where it belongs, whatever that means for its deadline. */
+function putGroup(
+  shard: Shard,
+  ref: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  nowMs: number,
+): number {
+  const isDone = seekMember(shard, ref, 0, cursor, bytes, start, elementEnd(bytes, start))
+    ? replaceGroup(shard, cursor, bytes, start, end, nowMs)
+    : insertGroup(shard, cursor, bytes, start, end, nowMs);
+  return isDone ? cursor.ref : NONE;
+}
+
 /** Whether a packed hash stays one when a group of so many bytes comes in, in the place of the cursor's if that is the field's. */
 function staysSmall(shard: Shard, ref: number, bytes: number, isThere: boolean): boolean {
   if (!isThere) return staysPacked(shard, ref, bytes, 1);
@@ -180,10 +183,8 @@ function deadlineHere(): number {
   return groupDeadline(cursor.bytes, cursor.at, cursor.end);
 }
 
-/** Whether a field or its value is longer than those of small hashes. */
-function isLong(bytes: Buffer, start: number): boolean {
+/** Whether the field at `start` or its value is longer than those of small hashes. */
+function isLong(bytes: Buffer, start: number, value: number): boolean {
   const { hashValueBytes } = thresholds;
-  return (
-    textLength(bytes, start) > hashValueBytes || textLength(bytes, elementEnd(bytes, start)) > hashValueBytes
-  );
+  return textLength(bytes, start) > hashValueBytes || textLength(bytes, value) > hashValueBytes;
 }

@@ -10,7 +10,7 @@ import { appendDelete, appendExpire, databaseOfTable } from './append.ts';
 import { allocate, blockCells, release } from './arena.ts';
 import { doomTree } from './doomed-trees.ts';
 import { expiresAt, tableOf, typeOf, writeExpiresAt, writeLsn } from './entry.ts';
-import { isTimed, rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
+import { isTimed, rescheduleMoved, scheduleAt, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
   CELL_BYTES,
@@ -155,10 +155,12 @@ export function replaceExpiry(shard: Shard, ref: number, expiresAtMs: number): v
   const before = expiresAt(entries, ref);
   if (before === expiresAtMs) return;
   const expiring = tableBase(tableOf(entries, ref)) + TABLE_EXPIRING;
-  if (isTimed(entries, ref)) unscheduleEntry(shard, ref);
+  const isTimedHash = hasDeadlines(entries, ref);
+  if (before !== 0 || isTimedHash) unscheduleEntry(shard, ref);
   if (before !== 0) control[expiring] -= 1;
   writeExpiresAt(entries, ref, expiresAtMs);
-  if (isTimed(entries, ref)) scheduleEntry(shard, ref);
+  if (isTimedHash) scheduleEntry(shard, ref);
+  else if (expiresAtMs !== 0) scheduleAt(shard, ref, expiresAtMs);
   if (expiresAtMs !== 0) control[expiring] += 1;
   if ((before === 0) !== (expiresAtMs === 0)) relistEntry(shard, ref);
 }
