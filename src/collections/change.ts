@@ -41,6 +41,8 @@ export const OP_REMOVE_AT = 9;
 export const OP_FILL = 10;
 /** The list becomes ARGUMENT elements long: empty ones come behind the tail, or some go from there. */
 export const OP_LENGTH = 11;
+/** Fields of a hash expire: the payload is fields and deadlines in turns, elements both, of which a deadline of 0 is none. */
+export const OP_DEADLINE = 12;
 
 export const OP_HEADER_BYTES = 9;
 

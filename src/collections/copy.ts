@@ -20,6 +20,7 @@ import { REDO_NO_ROOM, redo } from '../shard/redo.ts';
 import { shrinkEntry } from '../shard/resize-entry.ts';
 import type { Shard } from '../shard/shard.ts';
 import { findInTable, hashOf } from '../shard/table.ts';
+import { hasDeadlines } from './deadlines.ts';
 import { exportWhole, type Operations, pushBytes } from './export.ts';
 import {
   PACKED_GROUPS,
@@ -29,6 +30,7 @@ import {
   writeForm,
   writePackedCount,
 } from './form.ts';
+import { beginDeadlines, endDeadlines } from './hash-deadlines.ts';
 import { writeOwner } from './page.ts';
 import { collectionBytes } from './sequence.ts';
 
@@ -103,12 +105,15 @@ export function moveCollection(
   // Who copies what the key had before must not go on with this.
   writeBirth(entries, ref, shard.numbers[LSN]);
   writeOwner(shard, readHead(entries, ref), ref);
+  const isTimed = hasDeadlines(entries, from);
+  if (isTimed) beginDeadlines(shard, ref);
   record.length = 0;
   if (isJournaling(shard)) exportWhole(shard, ref, record);
   const { bytes, length } = record;
   writeLsn(entries, ref, appendChange(shard, database, ref, type, RECORD_CREATES, expiry, bytes, 0, length));
   // Until here the source is whole, and the new entry is dropped if the thread dies; from here on the source is.
   control[WRITING] = from;
+  if (isTimed) endDeadlines(shard, from);
   writeForm(entries, from, 0);
   writePackedCount(entries, from, 0);
   shrinkEntry(shard, from, PACKED_GROUPS);

@@ -9,7 +9,7 @@ import { TREE_HEIGHT_MAX } from '../config/limits-collections.ts';
 import { NONE } from '../shard/layout.ts';
 
 export type Cursor = {
-  /** The entry, its type, and which of its trees: 0 the main one, 1 the members of a sorted set. */
+  /** The entry, which of its trees (0 the main one, 1 the members of a sorted set or the deadlines of a hash), and the type of its groups. */
   ref: number;
   type: number;
   root: number;

@@ -15,7 +15,7 @@
  * there, and how often some came or went in the middle.
  *
  * FORM_LARGE: OBJECT ENCODING says hashtable or skiplist, whichever form it has. FORM_DEADLINES: a hash of which fields
- * expire. A flag that is set stays.
+ * expire. A flag that is set stays, but for the last, which goes with the last deadline.
  */
 import {
   CHILDREN_MAX,

@@ -12,6 +12,7 @@ import { NONE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../shard/layout
 import type { Shard } from '../shard/shard.ts';
 import {
   OP_ADD,
+  OP_DEADLINE,
   OP_FILL,
   OP_FORM,
   OP_HEADER_BYTES,
@@ -24,11 +25,11 @@ import {
   OP_REMOVE_AT,
   OP_SET_AT,
 } from './change.ts';
-import { elementEnd, groupEnd, isIntegerElement } from './elements.ts';
+import { deadlineAt, elementEnd, groupEnd, isIntegerElement } from './elements.ts';
 import { FORM_DEADLINES, FORM_LARGE, FORM_TREE, writeForm } from './form.ts';
-import { dropField, putPair } from './hash.ts';
+import { dropField, putPair, setDeadline } from './hash.ts';
 import { dropRange, fillTail, insertAt, popHead, popTail, pushHead, pushTail, replaceAt } from './list.ts';
-import { countSaneGroups, saneElementEnd } from './sane.ts';
+import { areSaneDeadlines, countSaneGroups, saneElementEnd } from './sane.ts';
 import { countOf, isTree, makeTree } from './sequence.ts';
 import { dropMember, putMember } from './set.ts';
 import { fillTree, UNFIT } from './tree-fill.ts';
@@ -114,6 +115,7 @@ function applyOp(
     }
     return ref;
   }
+  if (code === OP_DEADLINE) return setDeadlines(shard, ref, ops, start, end, nowMs);
   assert(type === TYPE_LIST, 'the operation is one of lists');
   return applyToList(shard, ref, code, argument, ops, start, end, nowMs);
 }
@@ -189,11 +191,29 @@ function addGroups(
   return entry;
 }
 
-/** An empty collection becomes one of the form that another has. */
+function setDeadlines(
+  shard: Shard,
+  ref: number,
+  ops: Buffer,
+  start: number,
+  end: number,
+  nowMs: number,
+): number {
+  let entry = ref;
+  for (let at = start; at < end && entry !== NONE; ) {
+    const deadline = elementEnd(ops, at);
+    entry = setDeadline(shard, entry, ops, at, deadline, deadlineAt(ops, deadline), nowMs);
+    at = elementEnd(ops, deadline);
+  }
+  return entry;
+}
+
+/** An empty collection becomes one of the form that another has. Whether fields expire is said by what comes to it. */
 function takeForm(shard: Shard, ref: number, flags: number, nowMs: number): number {
   if (isTree(shard, ref)) return ref;
-  if ((flags & FORM_TREE) !== 0) return makeTree(shard, ref, flags, nowMs);
-  writeForm(shard.entries, ref, flags);
+  const form = flags & ~FORM_DEADLINES;
+  if ((flags & FORM_TREE) !== 0) return makeTree(shard, ref, form, nowMs);
+  writeForm(shard.entries, ref, form);
   return ref;
 }
 
@@ -208,6 +228,7 @@ function isSaneOp(type: number, bytes: Buffer, at: number, start: number, end: n
   const isList = type === TYPE_LIST;
   if (code === OP_ADD) return countSaneGroups(type, bytes, start, end) >= 0;
   if (code === OP_REMOVE) return !isList && areElements(type === TYPE_ZSET, bytes, start, end);
+  if (code === OP_DEADLINE) return type === TYPE_HASH && areSaneDeadlines(bytes, start, end);
   if (code === OP_FORM)
     return start === end && (bytes.readUInt32LE(at + OP_ARGUMENT_AT) & ~FORMS_KNOWN) === 0;
   if (!isList) return false;

@@ -2,8 +2,8 @@
  * One page of a large collection: how it lies in memory, and the links between pages and to the entry.
  *
  * Runs on every thread, under the shard's lock. A collection in the form of a tree (form.ts) has its groups in the leaves of
- * one counted B+tree, a sorted set in those of two: by score, and by the hash of the member. A page is a block of the
- * arena; in 32-bit words:
+ * one counted B+tree, a sorted set in those of two: by score, and by the hash of the member. So has a hash of which fields
+ * expire: by the hash of the field, and its deadlines by time. A page is a block of the arena; in 32-bit words:
  *
  *     0       1        2             3        4      5       6       7      8       9       10
  *  ┌───────┬────────┬─────────────┬────────┬──────┬───────┬───────┬──────┬──────┬───────┬──────────────────────
@@ -18,7 +18,7 @@
  *
  * A child's separator is not above its first hash (or score), and above every hash (not below every score) of the child before;
  * the first child's says nothing. The head counts in CELLS what all pages take. LINK is for heads that wait to be freed.
- * The head of a sorted set is a pair: an inner page with the two trees' roots as its children.
+ * The head of two trees is a pair: an inner page with their roots as its children.
  *
  * Source: Bayer and McCreight, "Organization and maintenance of large ordered indexes" (1972); counts for ranks: Knuth, TAOCP 3, 6.2.3.
  */
@@ -239,11 +239,11 @@ export function formatInner(
 }
 
 /** Makes a block the head over two roots. */
-export function formatPair(arena: Arena, page: number, main: number, members: number): void {
+export function formatPair(arena: Arena, page: number, main: number, second: number): void {
   format(arena, page, (BY_POSITION << ORDER_SHIFT) | LEVEL_PAIR, PAIR_CHILDREN);
   writeUsed(arena, page, PAIR_CHILDREN);
   writeChild(arena, page, 0, main);
-  writeChild(arena, page, 1, members);
+  writeChild(arena, page, 1, second);
 }
 
 export function pairCells(): number {

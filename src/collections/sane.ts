@@ -5,8 +5,15 @@
  * holds: the order of groups and doubles among them are not looked at.
  */
 import type { Buffer } from 'node:buffer';
-import { TYPE_HASH, TYPE_ZSET } from '../shard/layout.ts';
-import { DEADLINE_MARK, elementBefore, elementEnd, isIntegerElement, SCORE_BYTES } from './elements.ts';
+import { EXPIRES_AT_MS_MAX, TYPE_HASH, TYPE_ZSET } from '../shard/layout.ts';
+import {
+  DEADLINE_MARK,
+  deadlineAt,
+  elementBefore,
+  elementEnd,
+  isIntegerElement,
+  SCORE_BYTES,
+} from './elements.ts';
 import { FORM_DEADLINES, FORM_LARGE, FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from './form.ts';
 import { isTreeValue, LARGE_IMAGE_BYTES } from './large-image.ts';
 
@@ -23,9 +30,28 @@ export function isSaneCollection(type: number, bytes: Buffer, start: number, end
   if (end - start < PACKED_GROUPS || (bytes[start] & ~FLAGS_KNOWN) !== 0) return false;
   if (isTreeValue(bytes, start)) return end - start === LARGE_IMAGE_BYTES;
   // Without a group it is one of a replica, of which the rest is on its way.
-  return (
-    countSaneGroups(type, bytes, start + PACKED_GROUPS, end) === bytes.readUInt16LE(start + PACKED_COUNT)
-  );
+  const from = start + PACKED_GROUPS;
+  if (countSaneGroups(type, bytes, from, end) !== bytes.readUInt16LE(start + PACKED_COUNT)) return false;
+  return ((bytes[start] & FORM_DEADLINES) !== 0) === (type === TYPE_HASH && isAnyTimed(bytes, from, end));
+}
+
+/** Whether `bytes[start, end)` is fields of a hash and deadlines in turns, of which a deadline may be 0. */
+export function areSaneDeadlines(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at >= 0 && at < end) {
+    const deadline = saneElementEnd(bytes, at, end);
+    at = deadline < 0 || deadline === end ? -1 : saneDeadlineEnd(bytes, deadline, end, 0);
+  }
+  return at === end;
+}
+
+/** Whether one of the groups, which are sane, has a deadline. */
+function isAnyTimed(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; ) {
+    at = elementEnd(bytes, elementEnd(bytes, at));
+    if (at < end && bytes[at] === DEADLINE_MARK) return true;
+  }
+  return false;
 }
 
 /** How many groups `bytes[start, end)` is, -1 where it is not whole groups of such a collection. */
@@ -45,7 +71,16 @@ function saneGroupEnd(type: number, bytes: Buffer, at: number, end: number): num
   if (type !== TYPE_HASH || keyEnd < 0) return keyEnd;
   const valueEnd = saneElementEnd(bytes, keyEnd, end);
   if (valueEnd < 0 || valueEnd === end || bytes[valueEnd] !== DEADLINE_MARK) return valueEnd;
-  return wholeEnd(bytes, valueEnd, end);
+  return saneDeadlineEnd(bytes, valueEnd, end, 1);
+}
+
+/** Where the deadline at `at` ends, -1 where there is none that ends by `end` and is a time from `leastMs` on. */
+function saneDeadlineEnd(bytes: Buffer, at: number, end: number, leastMs: number): number {
+  if (bytes[at] !== DEADLINE_MARK) return -1;
+  const next = wholeEnd(bytes, at, end);
+  if (next < 0) return -1;
+  const deadlineMs = deadlineAt(bytes, at);
+  return deadlineMs >= leastMs && deadlineMs <= EXPIRES_AT_MS_MAX ? next : -1;
 }
 
 /** Where the element at `at` ends, back length included, -1 where there is none that ends by `end`. */

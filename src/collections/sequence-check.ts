@@ -1,16 +1,18 @@
 /**
  * Whether a collection is whole: every group walked, every count, order and link compared with what is there.
  *
- * Runs on any thread, under the shard's lock; reads only. O(groups), for a sorted set in a tree O(groups log groups). Every
+ * Runs on any thread, under the shard's lock; reads only. O(groups), where there are two trees O(groups log groups). Every
  * test of collections ends with it, and so does the check of a shard (shard/check.ts).
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { type Arena, blockCells } from '../shard/arena.ts';
 import { entryBytes, entryOffset, typeOf } from '../shard/entry.ts';
 import { TYPE_HASH, TYPE_LIST, TYPE_ZSET } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { type Cursor, createCursor } from './cursor.ts';
+import { groupDeadline, hasDeadlines } from './deadlines.ts';
 import { encodingEnd, groupEnd, groupKey, textStart } from './elements.ts';
+import { type Bytes, pushField } from './field-names.ts';
 import { FORM_TREE, readForm, readHead, readPackedCount } from './form.ts';
 import { compareScored, skipGroups } from './leaf.ts';
 import { enterPacked } from './packed.ts';
@@ -57,7 +59,16 @@ function checkPacked(shard: Shard, ref: number): string | undefined {
   const problem = checkGroups(walker.type, walker.bytes, walker.start, walker.end, tally);
   if (problem !== undefined) return problem;
   const counted = readPackedCount(shard.entries, ref);
-  return tally.groups === counted ? undefined : `${tally.groups} groups, ${counted} are counted`;
+  if (tally.groups !== counted) return `${tally.groups} groups, ${counted} are counted`;
+  const isTimed = walker.type === TYPE_HASH && isAnyTimed(walker);
+  return isTimed === hasDeadlines(shard.entries, ref) ? undefined : 'its form errs about its deadlines';
+}
+
+function isAnyTimed({ type, bytes, start, end }: Cursor): boolean {
+  for (let at = start; at < end; at = skipGroups(type, bytes, at, end, 1)) {
+    if (groupDeadline(bytes, at, end) !== 0) return true;
+  }
+  return false;
 }
 
 function checkTrees(shard: Shard, ref: number): string | undefined {
@@ -66,27 +77,47 @@ function checkTrees(shard: Shard, ref: number): string | undefined {
   const head = readHead(entries, ref);
   if (!isPage(entries, head)) return `its head ${head} is no page`;
   if (parentOf(entries, head) !== ref) return 'its head belongs to another';
-  if (isPair(entries, head) !== (type === TYPE_ZSET)) return 'its head is not of its type';
+  if (isPair(entries, head) ? type !== TYPE_ZSET && type !== TYPE_HASH : type === TYPE_ZSET)
+    return 'its head is not of its type';
   const tally = createTally();
-  if (type === TYPE_ZSET) {
+  if (isPair(entries, head)) {
     tally.cells = blockCells(entries.words, head);
-    const problem =
-      checkTree(shard, ref, head, childAt(entries, head, 0), BY_SCORE, tally) ??
-      checkTree(shard, ref, head, childAt(entries, head, 1), BY_HASH, tally) ??
-      checkMembers(shard, ref);
+    const problem = type === TYPE_ZSET ? checkScored(shard, ref, tally) : checkTimed(shard, ref, tally);
     if (problem !== undefined) return problem;
   } else {
-    const problem = checkTree(shard, ref, ref, head, type === TYPE_LIST ? BY_POSITION : BY_HASH, tally);
+    if (hasDeadlines(entries, ref)) return 'it has no tree for its deadlines';
+    const order = type === TYPE_LIST ? BY_POSITION : BY_HASH;
+    const problem = checkTree(shard, ref, type, head, order, tally);
     if (problem !== undefined) return problem;
   }
   const counted = cellsOfHead(entries, head);
   return tally.cells === counted ? undefined : `its pages take ${tally.cells} cells, ${counted} are counted`;
 }
 
+/** Both trees of a sorted set. */
+function checkScored(shard: Shard, ref: number, tally: Tally): string | undefined {
+  const head = readHead(shard.entries, ref);
+  return (
+    checkTree(shard, head, TYPE_ZSET, childAt(shard.entries, head, 0), BY_SCORE, tally) ??
+    checkTree(shard, head, TYPE_ZSET, childAt(shard.entries, head, 1), BY_HASH, tally) ??
+    checkMembers(shard, ref)
+  );
+}
+
+/** The fields of a hash, and its deadlines. */
+function checkTimed(shard: Shard, ref: number, tally: Tally): string | undefined {
+  const head = readHead(shard.entries, ref);
+  return (
+    checkTree(shard, head, TYPE_HASH, childAt(shard.entries, head, 0), BY_HASH, tally) ??
+    checkTree(shard, head, TYPE_ZSET, childAt(shard.entries, head, 1), BY_SCORE, tally) ??
+    checkFields(shard, ref)
+  );
+}
+
 function checkTree(
   shard: Shard,
-  ref: number,
   parent: number,
+  type: number,
   root: number,
   order: number,
   tally: Tally,
@@ -96,7 +127,7 @@ function checkTree(
   const { entries } = shard;
   if (!isPage(entries, root)) return `its root ${root} is no page`;
   if (levelOf(entries, root) > 0 && usedOf(entries, root) < 2) return 'its root has one child';
-  const problem = checkPage(shard, typeOf(entries, ref), parent, root, order, -Infinity, Infinity, tally);
+  const problem = checkPage(shard, type, parent, root, order, -Infinity, Infinity, tally);
   if (problem !== undefined) return problem;
   const counted = groupsOf(entries, root);
   return tally.groups === counted ? undefined : `${tally.groups} groups, ${counted} are counted`;
@@ -243,8 +274,31 @@ function checkMembers(shard: Shard, ref: number): string | undefined {
   return undefined;
 }
 
+/** Whether the second tree of a hash holds the deadlines that its fields have, and the form says so. */
+function checkFields(shard: Shard, ref: number): string | undefined {
+  const { entries } = shard;
+  const timed = groupsOf(entries, rootOf(entries, ref, 1));
+  if (timed > 0 !== hasDeadlines(entries, ref)) return `its form errs about ${timed} deadlines`;
+  let found = 0;
+  if (seekTreeRank(shard, ref, 0, walker, 0)) {
+    do found += groupDeadline(walker.bytes, walker.at, walker.end) === 0 ? 0 : 1;
+    while (stepOn(entries, walker));
+  }
+  if (found !== timed) return `${found} fields have deadlines, ${timed} are in the second tree`;
+  if (!seekTreeRank(shard, ref, 1, walker, 0)) return undefined;
+  do {
+    const field: Bytes = { bytes: Buffer.alloc(0), length: 0 };
+    pushField(field, walker.bytes, groupKey(TYPE_ZSET, walker.at));
+    if (!seekTreeMember(shard, ref, 0, seeker, field.bytes, 0, field.length))
+      return 'a deadline is of no field';
+    if (groupDeadline(seeker.bytes, seeker.at, seeker.end) !== walker.bytes.readDoubleLE(walker.at))
+      return 'a field has two deadlines';
+  } while (stepOn(entries, walker));
+  return undefined;
+}
+
 function stepOn(arena: Arena, cursor: Cursor): boolean {
-  cursor.at = groupEnd(TYPE_ZSET, cursor.bytes, cursor.at);
+  cursor.at = skipGroups(cursor.type, cursor.bytes, cursor.at, cursor.end, 1);
   return cursor.at < cursor.end || nextLeaf(arena, cursor);
 }
 

@@ -61,7 +61,7 @@ export function flagsOf(shard: Shard, ref: number): number {
 
 /**
  * Stands the cursor at the group of a rank: O(log n), or O(groups of a leaf) where that is more. False when there is none; the
- * cursor is then at the end. `root` is 0, or 1 for the members of a sorted set in the form of a tree.
+ * cursor is then at the end. `root` is 0, or in the form of a tree 1 for the members of a sorted set and the deadlines of a hash.
  */
 export function seekRank(shard: Shard, ref: number, root: number, cursor: Cursor, rank: number): boolean {
   if (isTree(shard, ref)) return seekTreeRank(shard, ref, root, cursor, rank);
@@ -121,7 +121,7 @@ export function seekScore(
   start: number,
   end: number,
 ): boolean {
-  if (isTree(shard, ref)) return seekTreeScore(shard, ref, cursor, score, member, start, end);
+  if (isTree(shard, ref)) return seekTreeScore(shard, ref, 0, cursor, score, member, start, end);
   enterPacked(shard, ref, cursor);
   cursor.at = findScore(cursor.bytes, cursor.start, cursor.end, score, member, start, end);
   return cursor.at < cursor.end;

@@ -4,19 +4,22 @@
  * Runs on every thread, under the shard's lock. All pages are set aside before the entry is touched. O(n), by hash O(n log n);
  * a packed collection is small, so that its leaves have one parent.
  */
+import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { copySharedBytes } from '../base/bytes.ts';
 import { LEAF_FILL } from '../config/limits-collections.ts';
 import { blockCells } from '../shard/arena.ts';
 import { entryBytes, entryOffset, valueLength } from '../shard/entry.ts';
-import { LSN, TYPE_LIST, TYPE_ZSET } from '../shard/layout.ts';
+import { LSN, TYPE_HASH, TYPE_LIST, TYPE_ZSET } from '../shard/layout.ts';
 import { shrinkEntry } from '../shard/resize-entry.ts';
 import type { Shard } from '../shard/shard.ts';
 import { beginRebuilding, endRebuilding } from '../shard/writing.ts';
-import type { Cursor } from './cursor.ts';
-import { groupKey } from './elements.ts';
+import { type Cursor, createCursor } from './cursor.ts';
+import { groupDeadline, hasDeadlines } from './deadlines.ts';
+import { encodingEnd, groupKey, textStart } from './elements.ts';
+import { type Bytes, pushDeadline } from './field-names.ts';
 import { bounds, formatTree, readPackedCount, TREE_VALUE_BYTES } from './form.ts';
-import { skipGroups } from './leaf.ts';
+import { compareScored, skipGroups } from './leaf.ts';
 import { lengthenPacked } from './packed.ts';
 import {
   addCells,
@@ -39,8 +42,8 @@ import { leafCells } from './tree-leaf.ts';
 import { reserveWanted, takeBlock, wantBlock, wantNothing } from './tree-room.ts';
 import { hashOfElement } from './tree-seek.ts';
 
-/** An offset in a packed collection is below this: a group's key of sorting is its hash times this, and its offset. */
-const OFFSETS = 2 ** 16;
+/** An offset in a packed collection, or in what its deadlines come to, is below this: a group's key of sorting is its hash times this, and its offset. */
+const OFFSETS = 2 ** 17;
 
 const KEYS_START = 512;
 
@@ -53,9 +56,13 @@ type Plan = {
   leaves: number;
 };
 
-/** Of the main tree, and of the members of a sorted set. One of each per thread. */
+/** Of the main tree, and of the members of a sorted set or the deadlines of a hash. One of each per thread. */
 const mainPlan = createPlan();
-const memberPlan = createPlan();
+const secondPlan = createPlan();
+
+/** The groups of a hash's deadlines, in their order, as a run of its own in private memory. One per thread. */
+const deadlines = createCursor();
+const listed: Bytes = { bytes: Buffer.alloc(0), length: 0 };
 
 /**
  * Makes the packed collection at the cursor a tree and adds to its flags; the cursor then only names the entry. False: no room,
@@ -64,13 +71,18 @@ const memberPlan = createPlan();
 export function buildTree(shard: Shard, cursor: Cursor, flags: number, nowMs: number): boolean {
   const { entries } = shard;
   const { type } = cursor;
-  const isPaired = type === TYPE_ZSET;
+  const isPaired = type === TYPE_ZSET || hasDeadlines(entries, cursor.ref);
   const length = valueLength(entries, cursor.ref);
   if (length < TREE_VALUE_BYTES && !lengthenPacked(shard, cursor, TREE_VALUE_BYTES, nowMs)) return false;
   wantNothing();
-  planTree(mainPlan, shard, cursor, type === TYPE_LIST ? BY_POSITION : isPaired ? BY_SCORE : BY_HASH);
+  const groups = readPackedCount(entries, cursor.ref);
+  const order = type === TYPE_LIST ? BY_POSITION : type === TYPE_ZSET ? BY_SCORE : BY_HASH;
+  planTree(mainPlan, shard, cursor, groups, order, order === BY_POSITION ? 1 : LEAF_FILL);
+  const second = type === TYPE_HASH ? deadlines : cursor;
   if (isPaired) {
-    planTree(memberPlan, shard, cursor, BY_HASH);
+    // Deadlines may take more than the groups that they are of: their leaves are filled to the full.
+    if (type === TYPE_HASH) planTree(secondPlan, shard, second, listDeadlines(cursor), BY_SCORE, 1);
+    else planTree(secondPlan, shard, second, groups, BY_HASH, LEAF_FILL);
     wantBlock(pairCells());
   }
   if (!reserveWanted(shard, cursor, nowMs)) {
@@ -81,10 +93,10 @@ export function buildTree(shard: Shard, cursor: Cursor, flags: number, nowMs: nu
   const total = { cells: 0 };
   let head = layTree(mainPlan, shard, cursor, total);
   if (isPaired) {
-    const members = layTree(memberPlan, shard, cursor, total);
+    const beside = layTree(secondPlan, shard, second, total);
     const main = head;
     head = takeBlock();
-    formatPair(entries, head, main, members);
+    formatPair(entries, head, main, beside);
     total.cells += blockCells(entries.words, head);
   }
   shrinkEntry(shard, cursor.ref, TREE_VALUE_BYTES);
@@ -105,11 +117,19 @@ function createPlan(): Plan {
   };
 }
 
-/** Deals the groups out, and wants the pages for them. */
-function planTree(plan: Plan, shard: Shard, cursor: Cursor, order: number): void {
+/** Deals the cursor's run of groups out to leaves, of which so much is filled, and wants the pages for them. */
+function planTree(
+  plan: Plan,
+  shard: Shard,
+  cursor: Cursor,
+  groups: number,
+  order: number,
+  fill: number,
+): void {
   plan.order = order;
+  plan.groups = groups;
   sortGroups(plan, shard, cursor);
-  const bytesMax = bounds.leafBytesMax[order] * (order === BY_POSITION ? 1 : LEAF_FILL);
+  const bytesMax = bounds.leafBytesMax[order] * fill;
   let bytes = 0;
   plan.leaves = 0;
   plan.cuts[0] = 0;
@@ -126,15 +146,50 @@ function planTree(plan: Plan, shard: Shard, cursor: Cursor, order: number): void
   if (plan.leaves > 1) wantBlock(innerCells(childrenFor(plan.leaves), order));
 }
 
+/** Makes `deadlines` the run of the groups that the second tree of a packed hash is to have; how many. */
+function listDeadlines({ bytes, start, end }: Cursor): number {
+  listed.length = 0;
+  const places: number[] = [];
+  for (let at = start; at < end; at = skipGroups(TYPE_HASH, bytes, at, end, 1)) {
+    const deadlineMs = groupDeadline(bytes, at, end);
+    if (deadlineMs === 0) continue;
+    places.push(listed.length);
+    pushDeadline(listed, deadlineMs, bytes, at);
+  }
+  const { bytes: unsorted, length } = listed;
+  const sorted = Buffer.alloc(length);
+  places.sort((one, other) => compareGroups(unsorted, one, other));
+  let to = 0;
+  for (const from of places)
+    to += unsorted.copy(sorted, to, from, skipGroups(TYPE_ZSET, unsorted, from, length, 1));
+  listed.bytes = Buffer.alloc(0);
+  deadlines.type = TYPE_ZSET;
+  deadlines.bytes = sorted;
+  deadlines.start = 0;
+  deadlines.end = length;
+  return places.length;
+}
+
+function compareGroups(bytes: Buffer, one: number, other: number): number {
+  const key = groupKey(TYPE_ZSET, other);
+  return compareScored(
+    bytes,
+    one,
+    bytes.readDoubleLE(other),
+    bytes,
+    textStart(bytes, key),
+    encodingEnd(bytes, key),
+  );
+}
+
 /** The groups' offsets, by hash or as they lie. */
-function sortGroups(plan: Plan, shard: Shard, { ref, type, bytes, start, end }: Cursor): void {
-  const groups = readPackedCount(shard.entries, ref);
+function sortGroups(plan: Plan, shard: Shard, { type, bytes, start, end }: Cursor): void {
+  const { groups } = plan;
   if (plan.keys.length < groups) {
     plan.keys = new Float64Array(2 * groups);
     plan.cuts = new Int32Array(2 * groups + 1);
   }
   const { keys, order } = plan;
-  plan.groups = groups;
   for (let at = start, index = 0; index < groups; index += 1) {
     const hash = order === BY_HASH ? hashOfElement(shard, bytes, groupKey(type, at)) : 0;
     keys[index] = hash * OFFSETS + at - start;

@@ -7,7 +7,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Arena } from '../shard/arena.ts';
 import { entryBytes, entryOffset, typeOf } from '../shard/entry.ts';
-import { NONE } from '../shard/layout.ts';
+import { NONE, TYPE_ZSET } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { hashOf } from '../shard/table.ts';
 import type { Cursor } from './cursor.ts';
@@ -33,7 +33,7 @@ import {
 /** Hashes end here. */
 export const HASHES = 2 ** 32;
 
-/** The root page of the main tree (0), or of the members of a sorted set (1). */
+/** The root page of the main tree (0), or of the members of a sorted set or the deadlines of a hash (1). */
 export function rootOf(arena: Arena, ref: number, root: number): number {
   const head = readHead(arena, ref);
   return isPair(arena, head) ? childAt(arena, head, root) : head;
@@ -127,13 +127,14 @@ export function seekTreeMember(
 export function seekTreeScore(
   { entries }: Shard,
   ref: number,
+  root: number,
   cursor: Cursor,
   score: number,
   member: Buffer,
   start: number,
   end: number,
 ): boolean {
-  let page = begin(entries, ref, 0, cursor);
+  let page = begin(entries, ref, root, cursor);
   while (levelOf(entries, page) > 0) {
     page = enter(entries, cursor, page, placeOfScore(entries, page, score, member, start, end));
   }
@@ -232,7 +233,8 @@ function isInner(arena: Arena, page: number): boolean {
 
 function begin(arena: Arena, ref: number, root: number, cursor: Cursor): number {
   cursor.ref = ref;
-  cursor.type = typeOf(arena, ref);
+  // A second tree holds scores, or deadlines, and texts.
+  cursor.type = root === 0 ? typeOf(arena, ref) : TYPE_ZSET;
   cursor.root = root;
   cursor.depth = 0;
   return rootOf(arena, ref, root);

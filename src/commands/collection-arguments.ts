@@ -8,6 +8,7 @@ import { copyBytes } from '../base/bytes.ts';
 import { writeDecimal } from '../base/decimal.ts';
 import {
   ELEMENT_OVERHEAD_MAX,
+  encodeDeadline,
   encodeElement,
   encodeText,
   encodingEnd,
@@ -75,6 +76,12 @@ export function encodeScore(score: number): number {
   encoded.bytes.writeDoubleLE(score, at);
   encoded.length = at + SCORE_BYTES;
   return at;
+}
+
+/** Adds a deadline, which ends a group of a hash; 0 stands for none where it is told apart from its group. */
+export function encodeDeadlineOf(deadlineMs: number): void {
+  reserve(ELEMENT_OVERHEAD_MAX);
+  encoded.length = encodeDeadline(encoded.bytes, encoded.length, deadlineMs);
 }
 
 /** Answers with an element's content. */

@@ -16,14 +16,16 @@ import {
   textStart,
   writeText,
 } from '../collections/elements.ts';
+import { isDue } from '../collections/hash-deadlines.ts';
 import { isTree, leafHashEnd, seekHash, seekRank } from '../collections/sequence.ts';
 import { hashOfElement } from '../collections/tree-seek.ts';
 import { insertArray, type ReplyWriter, writeArray, writeBulkText } from '../resp/reply-writer.ts';
-import { NONE, TYPE_ZSET } from '../shard/layout.ts';
+import { NONE, TYPE_HASH, TYPE_ZSET } from '../shard/layout.ts';
 import type { Shard } from '../shard/shard.ts';
 import { isWord, replySyntaxError } from './arguments.ts';
 import type { Call } from './call.ts';
 import { readCollection, WRONG } from './collections.ts';
+import { hasDueFields } from './hashes-due.ts';
 import { patternOf, readCount, readCursor } from './keys-scan.ts';
 
 /** Answers with one group, as many bulk strings as it returns. */
@@ -36,6 +38,8 @@ const OPTIONS_FROM = 3;
 const HASHES_END = 2 ** 32;
 
 const cursor = createCursor();
+/** Of the hash at hand: fields with deadlines below this are not shown. One per thread. */
+let dueBeforeMs = 0;
 /** "-9007199254740991" is the longest integer of a collection. */
 const digits = Buffer.alloc(20);
 
@@ -71,7 +75,7 @@ export function scanCollection(call: Call, type: number, write: GroupWriter): vo
 }
 
 function scanPacked(
-  { reply }: Call,
+  { reply, nowMs }: Call,
   shard: Shard,
   ref: number,
   type: number,
@@ -79,6 +83,7 @@ function scanPacked(
   write: GroupWriter,
 ): void {
   writeBulkText(reply, '0');
+  dueBeforeMs = dueBefore(shard, ref, type, nowMs);
   seekRank(shard, ref, 0, cursor, 0);
   const at = reply.length;
   insertArray(reply, at, writeLeaf(shard, reply, cursor, type, pattern, 0, write));
@@ -86,7 +91,7 @@ function scanPacked(
 
 /** Leaf after leaf until so many groups were looked at. */
 function scanTree(
-  { reply }: Call,
+  { reply, nowMs }: Call,
   shard: Shard,
   ref: number,
   type: number,
@@ -96,6 +101,7 @@ function scanTree(
   write: GroupWriter,
 ): void {
   const root = type === TYPE_ZSET ? 1 : 0;
+  dueBeforeMs = dueBefore(shard, ref, type, nowMs);
   const start = reply.length;
   let next = from;
   // The leaf that a cursor of before belongs to by now may have been put together with the one that was shown then.
@@ -112,6 +118,11 @@ function scanTree(
   }
   insertArray(reply, start, written);
   insertCursor(reply, start, next < HASHES_END ? next : 0);
+}
+
+/** Before which deadline fields are passed by; 0 where none is due. */
+function dueBefore(shard: Shard, ref: number, type: number, nowMs: number): number {
+  return type === TYPE_HASH && hasDueFields(shard, ref, nowMs) ? nowMs : 0;
 }
 
 /** Puts a cursor, as a bulk string, in front of what was written from `start` on. */
@@ -136,6 +147,7 @@ function writeLeaf(
 ): number {
   let written = 0;
   for (let group = at; group < end; group = groupEnd(type, bytes, group)) {
+    if (dueBeforeMs !== 0 && isDue(bytes, group, end, dueBeforeMs)) continue;
     if (least > 0 && hashOfElement(shard, bytes, groupKey(type, group)) < least) continue;
     if (pattern === undefined || isMatch(pattern, bytes, groupKey(type, group)))
       written += write(reply, bytes, group);

@@ -15,8 +15,10 @@ import { configHandlers } from './config.ts';
 import { connectionHandlers } from './connection.ts';
 import { debugHandlers } from './debug.ts';
 import { hashHandlers } from './hashes.ts';
+import { hashDeadlineHandlers } from './hashes-deadlines.ts';
 import { hashNumberHandlers } from './hashes-number.ts';
 import { hashRandomHandlers } from './hashes-random.ts';
+import { hashValueHandlers } from './hashes-values.ts';
 import { hotKeyHandlers } from './hot-keys.ts';
 import { hyperLogLogHandlers } from './hyperloglog.ts';
 import { hyperLogLogDebugHandlers } from './hyperloglog-debug.ts';
@@ -75,9 +77,11 @@ installCommands(ALL_COMMANDS, {
   ...databaseHandlers,
   ...debugHandlers,
   ...expiryHandlers,
+  ...hashDeadlineHandlers,
   ...hashHandlers,
   ...hashNumberHandlers,
   ...hashRandomHandlers,
+  ...hashValueHandlers,
   ...hotKeyHandlers,
   ...hyperLogLogDebugHandlers,
   ...hyperLogLogHandlers,

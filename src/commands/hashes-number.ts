@@ -9,12 +9,13 @@ import { parseInt64, writeDecimal } from '../base/decimal.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../base/long-double.ts';
 import { encodingEnd, integerAt, isIntegerElement, textStart, writeText } from '../collections/elements.ts';
 import { writeBigInteger, writeBulk, writeError, writeInteger } from '../resp/reply-writer.ts';
-import { NONE, TYPE_HASH } from '../shard/layout.ts';
+import { NONE } from '../shard/layout.ts';
 import { integerOf, NOT_A_FLOAT, NOT_AN_INTEGER } from './arguments.ts';
 import type { Call, Handler } from './call.ts';
-import { beginEncoding, encodeArgument, encodeBytes } from './collection-arguments.ts';
-import { changeCollection, WRONG } from './collections.ts';
-import { findField, foundBytes, foundValue, storePair } from './hashes.ts';
+import { beginEncoding, encodeArgument, encodeBytes, encodeDeadlineOf } from './collection-arguments.ts';
+import { WRONG } from './collections.ts';
+import { findField, foundBytes, foundDeadline, foundValue, storePair } from './hashes.ts';
+import { changeHash } from './hashes-due.ts';
 
 const OVERFLOW = 'ERR increment or decrement would overflow';
 const INT64_MAX = 2n ** 63n - 1n;
@@ -32,7 +33,7 @@ function hincrby(call: Call): void {
     writeError(call.reply, NOT_AN_INTEGER);
     return;
   }
-  const ref = changeCollection(call, call.shard, 1, TYPE_HASH);
+  const ref = changeHash(call, 2, call.count);
   if (ref === WRONG) return;
   const isThere = ref !== NONE && findField(call, ref, 2);
   if (isThere && !isIntegerElement(foundBytes(), foundValue())) {
@@ -44,7 +45,7 @@ function hincrby(call: Call): void {
     changeByBig(call, isThere);
     return;
   }
-  if (storeSum(call, writeDecimal(digits, 0, sum), 'hincrby')) writeInteger(call.reply, sum);
+  if (storeSum(call, writeDecimal(digits, 0, sum), isThere)) writeInteger(call.reply, sum);
 }
 
 /** The slow way, exact over all of int64. The field, if it is there, was just found. */
@@ -60,17 +61,17 @@ function changeByBig(call: Call, isThere: boolean): void {
     writeError(reply, OVERFLOW);
     return;
   }
-  if (storeSum(call, digits.write(sum.toString(), 'latin1'), 'hincrby')) writeBigInteger(reply, sum);
+  if (storeSum(call, digits.write(sum.toString(), 'latin1'), isThere)) writeBigInteger(reply, sum);
 }
 
 function hincrbyfloat(call: Call): void {
-  const { shard, reply, input, spans } = call;
+  const { reply, input, spans } = call;
   const increment = parseLongDouble(input, spans[6], spans[7]);
   if (increment === undefined || increment.infinite) {
     writeError(reply, increment === undefined ? NOT_A_FLOAT : 'ERR value is NaN or Infinity');
     return;
   }
-  const ref = changeCollection(call, shard, 1, TYPE_HASH);
+  const ref = changeHash(call, 2, call.count);
   if (ref === WRONG) return;
   const isThere = ref !== NONE && findField(call, ref, 2);
   const value = isThere ? foundLongDouble() : parseLongDouble(zero, 0, zero.length);
@@ -84,17 +85,27 @@ function hincrbyfloat(call: Call): void {
     return;
   }
   const text = Buffer.from(formatLongDouble(sum), 'latin1');
-  beginEncoding();
-  encodeArgument(call, 2);
-  encodeBytes(text, 0, text.length);
-  if (storePair(call, 'hincrbyfloat')) writeBulk(reply, text, 0, text.length);
+  if (storeNumber(call, text, text.length, isThere, 'hincrbyfloat')) writeBulk(reply, text, 0, text.length);
 }
 
 /** Puts `digits[0, end)` in the field of argument 2. */
-function storeSum(call: Call, end: number, event: 'hincrby'): boolean {
+function storeSum(call: Call, end: number, isThere: boolean): boolean {
+  return storeNumber(call, digits, end, isThere, 'hincrby');
+}
+
+/** Puts a number in the field of argument 2, which keeps its deadline. If it is there, it was just found. */
+function storeNumber(
+  call: Call,
+  text: Buffer,
+  end: number,
+  isThere: boolean,
+  event: 'hincrby' | 'hincrbyfloat',
+): boolean {
+  const deadlineMs = isThere ? foundDeadline() : 0;
   beginEncoding();
   encodeArgument(call, 2);
-  encodeBytes(digits, 0, end);
+  encodeBytes(text, 0, end);
+  if (deadlineMs !== 0) encodeDeadlineOf(deadlineMs);
   return storePair(call, event);
 }
 

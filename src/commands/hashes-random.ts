@@ -5,7 +5,8 @@
  */
 import { createCursor } from '../collections/cursor.ts';
 import { elementEnd } from '../collections/elements.ts';
-import { countOf, seekRank } from '../collections/sequence.ts';
+import { isDue } from '../collections/hash-deadlines.ts';
+import { countOf, seekRank, step } from '../collections/sequence.ts';
 import { writeArray, writeError, writeNull } from '../resp/reply-writer.ts';
 import { NONE, TYPE_HASH } from '../shard/layout.ts';
 import { isWord, replySyntaxError } from './arguments.ts';
@@ -13,6 +14,7 @@ import type { Call, Handler } from './call.ts';
 import { writeElement } from './collection-arguments.ts';
 import { drawRank, drawRanks, PAIR_DRAWS_MAX, readDraws } from './collection-random.ts';
 import { readCollection, WRONG } from './collections.ts';
+import { countDueFields } from './hashes-due.ts';
 
 export const hashRandomHandlers: Readonly<Record<string, Handler>> = { hrandfield };
 
@@ -36,8 +38,10 @@ function replyOne(call: Call): void {
   const { shard, reply } = call;
   const ref = readCollection(call, shard, 1, TYPE_HASH);
   if (ref === WRONG) return;
-  if (ref === NONE) writeNull(reply);
-  else replyAt(call, ref, drawRank(shard, countOf(shard, ref)), false);
+  const lives = ref === NONE ? undefined : livingRanks(call, ref);
+  const count = lives?.length ?? (ref === NONE ? 0 : countOf(shard, ref));
+  if (count === 0) writeNull(reply);
+  else replyAt(call, ref, rankIn(lives, drawRank(shard, count)), false);
 }
 
 /** Less than 0 draws: any field may come up more than once. */
@@ -45,16 +49,39 @@ function replyDrawn(call: Call, draws: number, withValues: boolean): void {
   const { shard, reply } = call;
   const ref = readCollection(call, shard, 1, TYPE_HASH);
   if (ref === WRONG) return;
-  const count = ref === NONE ? 0 : countOf(shard, ref);
+  const lives = ref === NONE ? undefined : livingRanks(call, ref);
+  const count = lives?.length ?? (ref === NONE ? 0 : countOf(shard, ref));
   const fields = count === 0 ? 0 : draws < 0 ? -draws : Math.min(draws, count);
   writeArray(reply, withValues && reply.protocol === 2 ? 2 * fields : fields);
   if (fields === 0) return;
   if (draws < 0) {
-    for (let left = fields; left > 0; left -= 1) replyAt(call, ref, drawRank(shard, count), withValues);
+    for (let left = fields; left > 0; left -= 1)
+      replyAt(call, ref, rankIn(lives, drawRank(shard, count)), withValues);
     return;
   }
   const ranks = drawRanks(shard, count, fields);
-  for (const rank of ranks) replyAt(call, ref, rank, withValues);
+  for (const rank of ranks) replyAt(call, ref, rankIn(lives, rank), withValues);
+}
+
+/** The ranks of the fields that are not due, ascending, if some are: O(n), until those are removed. */
+function livingRanks({ shard, nowMs }: Call, ref: number): Float64Array | undefined {
+  const due = countDueFields(shard, ref, nowMs);
+  if (due === 0) return undefined;
+  const ranks = new Float64Array(countOf(shard, ref) - due);
+  let count = 0;
+  let rank = 0;
+  for (let more = seekRank(shard, ref, 0, cursor, 0); more; more = step(shard, cursor)) {
+    if (!isDue(cursor.bytes, cursor.at, cursor.end, nowMs)) {
+      ranks[count] = rank;
+      count += 1;
+    }
+    rank += 1;
+  }
+  return ranks;
+}
+
+function rankIn(lives: Float64Array | undefined, rank: number): number {
+  return lives === undefined ? rank : lives[rank];
 }
 
 function replyAt({ shard, reply }: Call, ref: number, rank: number, withValue: boolean): void {

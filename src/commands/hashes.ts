@@ -6,8 +6,10 @@
 import type { Buffer } from 'node:buffer';
 import { beginOp, dropNoted, extendOp, OP_ADD, OP_REMOVE } from '../collections/change.ts';
 import { createCursor } from '../collections/cursor.ts';
+import { groupDeadline, hasDeadlines } from '../collections/deadlines.ts';
 import { elementEnd, textLength } from '../collections/elements.ts';
 import { dropField, putPair } from '../collections/hash.ts';
+import { isDue } from '../collections/hash-deadlines.ts';
 import { countOf, seekMember, seekRank, step } from '../collections/sequence.ts';
 import {
   type ReplyWriter,
@@ -22,15 +24,8 @@ import { NONE, TYPE_HASH } from '../shard/layout.ts';
 import type { Call, Handler } from './call.ts';
 import { beginEncoding, encodeArgument, encoded, writeElement } from './collection-arguments.ts';
 import { scanCollection } from './collection-scan.ts';
-import {
-  changeCollection,
-  finishChange,
-  opened,
-  openForAdding,
-  readCollection,
-  replyNoRoomFor,
-  WRONG,
-} from './collections.ts';
+import { finishChange, opened, openForAdding, readCollection, replyNoRoomFor, WRONG } from './collections.ts';
+import { changeHash, countDueFields, openHash } from './hashes-due.ts';
 import { NOTIFY_HASH } from './keyspace-events.ts';
 
 export const hashHandlers: Readonly<Record<string, Handler>> = {
@@ -55,11 +50,13 @@ const WITH_VALUES = 2;
 /** Where the last look-up ended. One per thread. */
 const cursor = createCursor();
 
-/** Whether the hash has the field of argument `index`; then the cursor stands at it. */
+/** Whether the hash has the field of argument `index`, which `encoded` holds then; the cursor stands at it if so. */
 export function findField(call: Call, ref: number, index: number): boolean {
+  const { shard, nowMs } = call;
   beginEncoding();
-  const start = encodeArgument(call, index);
-  return seekMember(call.shard, ref, 0, cursor, encoded.bytes, start, encoded.length);
+  encodeArgument(call, index);
+  if (!seekMember(shard, ref, 0, cursor, encoded.bytes, 0, encoded.length)) return false;
+  return !hasDeadlines(shard.entries, ref) || !isDue(cursor.bytes, cursor.at, cursor.end, nowMs);
 }
 
 /** Where the value of the field begins that `findField` has found, and in which bytes. */
@@ -71,6 +68,11 @@ export function foundBytes(): Buffer {
   return cursor.bytes;
 }
 
+/** When the field expires that `findField` has found; 0: never. */
+export function foundDeadline(): number {
+  return groupDeadline(cursor.bytes, cursor.at, cursor.end);
+}
+
 /** The pairs from argument 2 on. What was put before room was wanting stays. */
 function setFields(call: Call, isOld: boolean): void {
   const { shard, reply, nowMs } = call;
@@ -78,7 +80,7 @@ function setFields(call: Call, isOld: boolean): void {
     writeError(reply, `ERR wrong number of arguments for '${isOld ? 'hmset' : 'hset'}' command`);
     return;
   }
-  let ref = openForAdding(call, shard, 1, TYPE_HASH, 0);
+  let ref = openHash(call, 2, 2);
   if (ref === NONE || ref === WRONG) return;
   const { isNew } = opened;
   const before = countOf(shard, ref);
@@ -102,8 +104,8 @@ function setFields(call: Call, isOld: boolean): void {
 }
 
 function hsetnx(call: Call): void {
-  const { shard, reply } = call;
-  const ref = changeCollection(call, shard, 1, TYPE_HASH);
+  const { reply } = call;
+  const ref = changeHash(call, 2, call.count);
   if (ref === WRONG) return;
   if (ref !== NONE && findField(call, ref, 2)) {
     writeInteger(reply, 0);
@@ -152,15 +154,17 @@ function replyField(call: Call, ref: number, index: number, reply: ReplyWriter):
 }
 
 function replyAll(call: Call, parts: number): void {
-  const { shard, reply } = call;
+  const { shard, reply, nowMs } = call;
   const ref = readCollection(call, shard, 1, TYPE_HASH);
   if (ref === WRONG) return;
-  const count = ref === NONE ? 0 : countOf(shard, ref);
+  const due = ref === NONE ? 0 : countDueFields(shard, ref, nowMs);
+  const count = ref === NONE ? 0 : countOf(shard, ref) - due;
   if (parts === (WITH_FIELDS | WITH_VALUES)) writeMap(reply, count);
   else writeArray(reply, count);
   if (ref === NONE) return;
   for (let more = seekRank(shard, ref, 0, cursor, 0); more; more = step(shard, cursor)) {
-    const { bytes, at } = cursor;
+    const { bytes, at, end } = cursor;
+    if (due > 0 && isDue(bytes, at, end, nowMs)) continue;
     if ((parts & WITH_FIELDS) !== 0) writeElement(reply, bytes, at);
     if ((parts & WITH_VALUES) !== 0) writeElement(reply, bytes, elementEnd(bytes, at));
   }
@@ -168,7 +172,7 @@ function replyAll(call: Call, parts: number): void {
 
 function hdel(call: Call): void {
   const { shard, reply } = call;
-  const ref = changeCollection(call, shard, 1, TYPE_HASH);
+  const ref = changeHash(call, 2, 1);
   if (ref === WRONG) return;
   let dropped = 0;
   if (ref !== NONE) {

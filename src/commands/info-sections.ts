@@ -165,6 +165,7 @@ function statisticsLines({ reading, listening, trackingPrefixes }: InfoSources):
     'sync_full:0',
     'sync_partial_ok:0',
     'sync_partial_err:0',
+    `expired_subkeys:${keyspace.expiredFields}`,
     `expired_keys:${keyspace.expiredKeys}`,
     `evicted_keys:${keyspace.evictedKeys}`,
     `evicted_clients:${reading.totals.clientsEvicted}`,

@@ -5,7 +5,7 @@
  * are those that redis-server would have chosen for the same value with the same history.
  */
 import { parseInt64 } from '../base/decimal.ts';
-import { FORM_LARGE } from '../collections/form.ts';
+import { FORM_DEADLINES, FORM_LARGE } from '../collections/form.ts';
 import { flagsOf } from '../collections/sequence.ts';
 import { writeBulkText, writeError, writeInteger, writeNull, writeSimple } from '../resp/reply-writer.ts';
 import { clockOf, entryBytes, isRaw, typeOf, valueLength, valueOffset } from '../shard/entry.ts';
@@ -147,16 +147,18 @@ function memoryUsage(call: Call): void {
 
 function encodingOf(shard: Shard, ref: number): string {
   const type = typeOf(shard.entries, ref);
-  if (type !== TYPE_STRING) return encodingOfCollection(type, (flagsOf(shard, ref) & FORM_LARGE) !== 0);
+  if (type !== TYPE_STRING) return encodingOfCollection(type, flagsOf(shard, ref));
   if (isRaw(shard.entries, ref) || valueLength(shard.entries, ref) > EMBEDDED_BYTES_MAX) return 'raw';
   return integerIn(shard, ref) === undefined ? 'embstr' : 'int';
 }
 
-function encodingOfCollection(type: number, isLarge: boolean): string {
+function encodingOfCollection(type: number, flags: number): string {
+  const isLarge = (flags & FORM_LARGE) !== 0;
   if (type === TYPE_LIST) return 'quicklist';
   if (type === TYPE_SET) return isLarge ? 'hashtable' : 'intset';
   if (type === TYPE_ZSET) return isLarge ? 'skiplist' : 'listpack';
-  return isLarge ? 'hashtable' : 'listpack';
+  if (isLarge) return 'hashtable';
+  return (flags & FORM_DEADLINES) !== 0 ? 'listpackex' : 'listpack';
 }
 
 /** The value as the 64-bit integer that redis-server would keep it as, or undefined. */

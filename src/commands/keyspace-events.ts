@@ -8,13 +8,17 @@
  */
 import type { Buffer } from 'node:buffer';
 import {
+  EVENT_EMPTIED,
   EVENT_EVICTED,
   EVENT_EXPIRED,
+  EVENT_FIELDS_EXPIRED,
   EVENT_NAMED,
   noteKey,
   WATCHES_CHANGES,
+  WATCHES_EMPTIED,
   WATCHES_EVICTED,
   WATCHES_EXPIRED,
+  WATCHES_FIELDS,
 } from '../shard/key-events.ts';
 import { findEntry } from '../shard/keyspace.ts';
 import { NONE } from '../shard/layout.ts';
@@ -126,6 +130,8 @@ const NUMBERS = new Map<string, number>(NAMES.map((name, index) => [name, EVENT_
 export function eventName(kind: number, notifies: number): string | undefined {
   if (kind === EVENT_EXPIRED) return (notifies & NOTIFY_EXPIRED) === 0 ? undefined : 'expired';
   if (kind === EVENT_EVICTED) return (notifies & NOTIFY_EVICTED) === 0 ? undefined : 'evicted';
+  if (kind === EVENT_FIELDS_EXPIRED) return (notifies & NOTIFY_HASH) === 0 ? undefined : 'hexpired';
+  if (kind === EVENT_EMPTIED) return (notifies & NOTIFY_GENERIC) === 0 ? undefined : 'del';
   return NAMES[kind - EVENT_NAMED];
 }
 
@@ -182,7 +188,9 @@ export function applyNotifications({ config, keyEvents, pubsub }: Engine): void 
   keyEvents.watches =
     tracks |
     (tracks === 0 && (mask & NOTIFY_EXPIRED) === 0 ? 0 : WATCHES_EXPIRED) |
-    (tracks === 0 && (mask & NOTIFY_EVICTED) === 0 ? 0 : WATCHES_EVICTED);
+    (tracks === 0 && (mask & NOTIFY_EVICTED) === 0 ? 0 : WATCHES_EVICTED) |
+    (tracks === 0 && (mask & NOTIFY_HASH) === 0 ? 0 : WATCHES_FIELDS) |
+    ((mask & NOTIFY_GENERIC) === 0 ? 0 : WATCHES_EMPTIED);
 }
 
 /** 0 where no channel is named on which the events would be told. */

@@ -16,6 +16,7 @@ import {
   textStart,
   writeText,
 } from '../collections/elements.ts';
+import { isDue } from '../collections/hash-deadlines.ts';
 import { seekMember } from '../collections/sequence.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { entryBytes, typeOf, valueLength, valueOffset } from '../shard/entry.ts';
@@ -89,7 +90,7 @@ export function findByPattern(
   const shard = engine.shards[engine.slotShard[slotOfKey(name, 0, length)]];
   const ref = readNamedEntry(call, shard, name, 0, length);
   if (ref === NONE) return false;
-  return field === undefined ? findString(shard, ref) : findField(shard, ref, field);
+  return field === undefined ? findString(shard, ref) : findField(shard, ref, field, call.nowMs);
 }
 
 function findString({ entries }: Shard, ref: number): boolean {
@@ -98,9 +99,10 @@ function findString({ entries }: Shard, ref: number): boolean {
   return found(entryBytes(entries, ref), at, at + valueLength(entries, ref));
 }
 
-function findField(shard: Shard, ref: number, field: Buffer): boolean {
+function findField(shard: Shard, ref: number, field: Buffer, nowMs: number): boolean {
   if (typeOf(shard.entries, ref) !== TYPE_HASH) return false;
   if (!seekMember(shard, ref, 0, cursor, field, 0, field.length)) return false;
+  if (isDue(cursor.bytes, cursor.at, cursor.end, nowMs)) return false;
   const { bytes } = cursor;
   const at = elementEnd(bytes, cursor.at);
   if (isIntegerElement(bytes, at)) return found(digits, 0, writeText(bytes, at, digits, 0));

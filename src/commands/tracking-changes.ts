@@ -9,7 +9,7 @@ import type { Buffer } from 'node:buffer';
 import { TRACKING_KEYS_DUE_MAX } from '../config/limits.ts';
 import { TRACKED_ITEMS, TRACKED_KEYS } from '../metrics/names.ts';
 import { bucketOf, mayTrack } from '../metrics/tracking-filter.ts';
-import { EVENT_EVICTED, EVENT_EXPIRED, EVENT_FLUSHED, EVENT_SWAPPED } from '../shard/key-events.ts';
+import { EVENT_EXPIRED, EVENT_FLUSHED, EVENT_SWAPPED } from '../shard/key-events.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 import { createNotice, type Notice, noticeOf, tellClient } from './tracking-messages.ts';
@@ -34,7 +34,7 @@ export function tellChange(
     return;
   }
   const key = bytes.toString('latin1', keyStart, keyEnd);
-  if (kind === EVENT_EXPIRED || kind === EVENT_EVICTED) {
+  if (kind >= EVENT_EXPIRED) {
     // That it has changed comes next.
     tracking.goneKey = key;
     return;

@@ -4,6 +4,7 @@
  * One record per thread, filled anew for each transaction. What is told of the records is the most that they can come to: once commands
  * run there is no way back, and a journal that overflows would break the log.
  */
+import { ELEMENT_OVERHEAD_MAX } from '../collections/elements.ts';
 import { SHARDS_MAX, TRANSACTION_LOG_BYTES_MAX } from '../config/limits.ts';
 import { slotOfKey } from '../routing/slot.ts';
 import { memoryOfEntry } from '../shard/footprint.ts';
@@ -112,6 +113,7 @@ function measureCommand(call: Call, command: Command): void {
   const places = findKeyPlaces(call, command);
   const isCopy = COPYING.has(command.spec.name);
   const extraBytes = FLOATING.has(command.spec.name) ? FLOAT_BYTES_MAX : 0;
+  const fieldBytes = command.spec.group === 'hash' ? fieldExtraBytes(call) : 0;
   const target = firstPlace(places);
   let keys = 0;
   room.hasCopies ||= isCopy;
@@ -125,13 +127,23 @@ function measureCommand(call: Call, command: Command): void {
     // One key stands for all arguments behind it: which of them is its value only the command knows.
     const behind =
       command.lastKey === command.firstKey ? count - 1 : Math.min(index + command.keyStep, count) - 1;
-    const bytes = spans[2 * behind + 1] - start;
+    const bytes = spans[2 * behind + 1] - start + fieldBytes;
     if (command.deniesOom) memory[shard] += bytes + KEY_OVERHEAD_BYTES;
     records[shard] += bytes + (end - start) + RECORDS_OVERHEAD_BYTES + extraBytes;
     if (isCopy) copies[shard] += 1;
   }
   if (keys > 1) addResult(call, command, target, keys - 1);
   if (readsUnnamedKeys(call, command)) wantAll(engine);
+}
+
+/**
+ * What fields of a hash may take besides their arguments: deadlines; and those that are put may be due, and are then named by a record of their
+ * own before. Where there are values, the last is one, and each second argument before it a field.
+ */
+function fieldExtraBytes({ spans, count }: Call): number {
+  let bytes = count * ELEMENT_OVERHEAD_MAX;
+  for (let index = count - 2; index > 1; index -= 2) bytes += spans[2 * index + 1] - spans[2 * index];
+  return bytes;
 }
 
 /** The record of a result: its destination comes first among the keys, and SORT has another key only where there is one. */

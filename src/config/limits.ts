@@ -37,6 +37,8 @@ export const LOCK_NAP_MS = 20;
 
 /** Entries that one slice of housekeeping removes under the lock: some 100 us. */
 export const HOUSEKEEPING_SLICE_ENTRIES = 256;
+/** A field of a hash that is due takes the room of so many entries in a slice: it is found and removed in two trees. */
+export const ENTRIES_PER_DUE_FIELD = 4;
 /** How long a replica waits for the owner to say that a key has gone whose time has come. */
 export const REPLICA_EXPIRY_GRACE_MS = 30_000;
 

@@ -6,6 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import {
   OP_ADD,
+  OP_DEADLINE,
   OP_FILL,
   OP_FORM,
   OP_INSERT_AT,
@@ -17,6 +18,7 @@ import {
   OP_REMOVE_AT,
   OP_SET_AT,
 } from '../collections/change.ts';
+import { groupDeadline } from '../collections/deadlines.ts';
 import {
   deadlineAt,
   elementEnd,
@@ -45,7 +47,7 @@ import { typeName } from '../shard/type-names.ts';
 type Operation = {
   readonly name: string;
   /** What stands in its payload, if anything, and whether its argument means something. */
-  readonly holds?: 'groups' | 'elements' | 'count';
+  readonly holds?: 'groups' | 'elements' | 'count' | 'deadlines';
   readonly hasArgument: boolean;
 };
 
@@ -61,6 +63,7 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
   [OP_REMOVE_AT]: { name: 'REMOVE_AT', holds: 'count', hasArgument: true },
   [OP_FILL]: { name: 'FILL', hasArgument: true },
   [OP_LENGTH]: { name: 'LENGTH', hasArgument: true },
+  [OP_DEADLINE]: { name: 'DEADLINE', holds: 'deadlines', hasArgument: false },
 };
 
 /** The collection whose image has the value `bytes[start, end)`. */
@@ -96,6 +99,7 @@ function opText(type: number, bytes: Buffer, at: number): string {
   if (hasArgument) parts.push(`${opArgument(bytes, at)}`);
   if (holds === 'groups') parts.push(groupsText(type, bytes, start, end));
   if (holds === 'elements') parts.push(elementsText(bytes, start, end));
+  if (holds === 'deadlines') parts.push(deadlinesText(bytes, start, end));
   if (holds === 'count') parts.push(`count ${bytes.readUInt32LE(start)}`);
   return parts.join(' ');
 }
@@ -105,7 +109,20 @@ function groupsText(type: number, bytes: Buffer, start: number, end: number): st
     start,
     end,
     (at) => groupEnd(type, bytes, at),
-    (at) => groupText(type, bytes, at),
+    (at) => groupText(type, bytes, at, end),
+  );
+}
+
+function deadlinesText(bytes: Buffer, start: number, end: number): string {
+  return listText(
+    start,
+    end,
+    (at) => elementEnd(bytes, elementEnd(bytes, at)),
+    (at) => {
+      const deadlineMs = deadlineAt(bytes, elementEnd(bytes, at));
+      const field = elementText(bytes, at);
+      return deadlineMs === 0 ? `${field} for ever` : `${field} until ${deadlineMs}`;
+    },
   );
 }
 
@@ -133,15 +150,14 @@ function listText(
   return texts.join(' ');
 }
 
-function groupText(type: number, bytes: Buffer, at: number): string {
+function groupText(type: number, bytes: Buffer, at: number, end: number): string {
   const key = groupKey(type, at);
   const own = elementText(bytes, key);
   if (type === TYPE_ZSET) return `${own}:${bytes.readDoubleLE(at)}`;
   if (type !== TYPE_HASH) return own;
-  const value = elementEnd(bytes, key);
-  const deadline = elementEnd(bytes, value);
-  const pair = `${own}=${elementText(bytes, value)}`;
-  return deadline < groupEnd(type, bytes, at) ? `${pair} until ${deadlineAt(bytes, deadline)}` : pair;
+  const pair = `${own}=${elementText(bytes, elementEnd(bytes, key))}`;
+  const deadlineMs = groupDeadline(bytes, at, end);
+  return deadlineMs === 0 ? pair : `${pair} until ${deadlineMs}`;
 }
 
 function elementText(bytes: Buffer, at: number): string {

@@ -48,6 +48,8 @@ export type ShardReading = {
   fragmentation: number;
   evictedKeys: number;
   expiredKeys: number;
+  /** Fields of hashes. */
+  expiredFields: number;
   /** How late the last key was expired after its deadline, and the latest ever. */
   expiryLagMs: number;
   expiryLagMsMax: number;
@@ -226,6 +228,7 @@ function sumShards(shards: readonly ShardReading[]): KeyspaceReading {
     ),
     evictedKeys: sum((shard) => shard.evictedKeys),
     expiredKeys: sum((shard) => shard.expiredKeys),
+    expiredFields: sum((shard) => shard.expiredFields),
     expiryLagMs: shards.reduce((latest, shard) => Math.max(latest, shard.expiryLagMs), 0),
     expiryLagMsMax: shards.reduce((latest, shard) => Math.max(latest, shard.expiryLagMsMax), 0),
     changes: sum((shard) => shard.changes),

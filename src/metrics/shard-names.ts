@@ -106,6 +106,14 @@ export const SHARD_METRICS = [
     help: 'Keys removed after their deadline.',
   },
   {
+    field: 'expiredFields',
+    name: 'distcache_shard_expired_fields_total',
+    type: 'counter',
+    unit: '',
+    scale: 1,
+    help: 'Fields of hashes removed after their deadline.',
+  },
+  {
     field: 'expiryLagMs',
     name: 'distcache_shard_expiry_lag_seconds',
     type: 'gauge',

@@ -5,7 +5,7 @@
  * moment, but they need not be of the same one. A few microseconds and some hundred bytes of garbage.
  */
 import { spannedCells, usedCells } from '../shard/arena.ts';
-import { expiringCount, keyCount } from '../shard/databases.ts';
+import { expiringCount, expiringKeys, keyCount } from '../shard/databases.ts';
 import { usedBytes } from '../shard/eviction.ts';
 import { ghostCells } from '../shard/ghosts.ts';
 import { pendingBytes } from '../shard/journal.ts';
@@ -20,8 +20,8 @@ import {
   EVICTED_IDLE_SECONDS_MAX,
   EVICTED_IDLE_SECONDS_SUM,
   EVICTED_KEYS,
+  EXPIRED_FIELDS,
   EXPIRED_KEYS,
-  EXPIRING_LIVE,
   EXPIRY_LAG_MS,
   EXPIRY_LAG_MS_MAX,
   HOLD_BUCKET_COUNT,
@@ -82,7 +82,7 @@ export function readShard(shard: Shard): ShardReading {
   return {
     index: shard.index,
     keys: control[KEYS_LIVE],
-    expiring: control[EXPIRING_LIVE],
+    expiring: expiringKeys(shard),
     doomed: control[KEYS_DOOMED],
     doomedTrees: control[DOOMED_TREES_COUNT],
     usedBytes: used,
@@ -93,6 +93,7 @@ export function readShard(shard: Shard): ShardReading {
     fragmentation: fragmentationOf(arenaBytes, used),
     evictedKeys: numbers[EVICTED_KEYS],
     expiredKeys: numbers[EXPIRED_KEYS],
+    expiredFields: numbers[EXPIRED_FIELDS],
     expiryLagMs: numbers[EXPIRY_LAG_MS],
     expiryLagMsMax: numbers[EXPIRY_LAG_MS_MAX],
     changes: numbers[LSN],
@@ -118,6 +119,7 @@ export function resetShardTotals(shard: Shard): void {
   for (const total of [
     EVICTED_KEYS,
     EXPIRED_KEYS,
+    EXPIRED_FIELDS,
     EXPIRY_LAG_MS_MAX,
     LOCK_CONTENTIONS,
     LOCK_WAITED_NS,

@@ -183,10 +183,12 @@ export function resizeInPlace(arena: Arena, ref: number, cells: number): boolean
   const whole = current + freeBehind;
   const rest = whole - cells;
   const taken = rest >= BLOCK_CELLS_MIN ? cells : whole;
-  // The rest is a block before this header says so: a walk finds whole blocks at every moment.
-  if (rest >= BLOCK_CELLS_MIN) insertFree(words, ref + cells, rest, 0);
+  // The rest has a header before this one says so, and its links only then, which may lie where it began: a walk finds whole blocks at
+  // every moment.
+  if (rest >= BLOCK_CELLS_MIN) words[(ref + cells) * WORDS_PER_CELL] = (rest << 2) | FREE;
   else words[(ref + whole) * WORDS_PER_CELL] &= ~BEFORE_IS_FREE;
   words[ref * WORDS_PER_CELL] = (taken << 2) | (header & BEFORE_IS_FREE);
+  if (rest >= BLOCK_CELLS_MIN) insertFree(words, ref + cells, rest, 0);
   words[USED_CELLS] += taken - current;
   return true;
 }

@@ -23,14 +23,13 @@ import {
   valueLength,
   valueOffset,
 } from './entry.ts';
-import { checkWheel } from './expiry.ts';
+import { checkWheel, isTimed } from './expiry.ts';
 import {
   CELL_BYTES,
   CHANGING,
   COLLECTION_TYPES,
   DATABASE_TABLES,
   DATABASES,
-  EXPIRING_LIVE,
   GHOST_BUCKETS,
   HEAD_ALL,
   HEAD_SMALL,
@@ -43,6 +42,7 @@ import {
   POLICY,
   PROTECTED,
   PROTECTED_SOURCE,
+  SCHEDULED_LIVE,
   SMALL_KEYS,
   TABLE_COLLECTIONS,
   TABLE_DOOMED,
@@ -265,7 +265,18 @@ function checkDeadlines(shard: Shard): string | undefined {
   for (let table = 0; table < shard.control[TABLES]; table += 1) {
     expiring += shard.control[tableBase(table) + TABLE_EXPIRING];
   }
-  if (count !== shard.control[EXPIRING_LIVE])
-    return `${count} scheduled, ${shard.control[EXPIRING_LIVE]} counted`;
-  return count === expiring ? undefined : `${count} entries scheduled, ${expiring} expire`;
+  if (count !== shard.control[SCHEDULED_LIVE])
+    return `${count} scheduled, ${shard.control[SCHEDULED_LIVE]} counted`;
+  const timed = expiring + countTimedHashes(shard);
+  return count === timed ? undefined : `${count} entries scheduled, ${timed} fall due`;
+}
+
+/** The hashes that do not expire themselves, but some of their fields do. */
+function countTimedHashes({ entries }: Shard): number {
+  let count = 0;
+  for (let ref = firstBlock(); ref < lastBlock(entries); ref = nextBlock(entries, ref)) {
+    if (isFreeBlock(entries, ref) || isPage(entries, ref)) continue;
+    if (expiresAt(entries, ref) === 0 && isTimed(entries, ref)) count += 1;
+  }
+  return count;
 }

@@ -45,6 +45,14 @@ export function expiringCount(shard: Shard, database: number): number {
   return shard.control[tableBase(tableFor(shard, database)) + TABLE_EXPIRING];
 }
 
+/** The keys of all tables that have an expiry, flushed ones that are not yet removed included. */
+export function expiringKeys({ control }: Shard): number {
+  let count = 0;
+  for (let table = 0; table < control[TABLES]; table += 1)
+    count += control[tableBase(table) + TABLE_EXPIRING];
+  return count;
+}
+
 /**
  * Empties a database; its memory comes back as the doomed table is drained. O(1) unless earlier flushes still drain. Of
  * an empty database it is no change.

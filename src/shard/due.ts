@@ -6,16 +6,24 @@
  * the list is cut once, neighbouring blocks are given back as one, and the reads of one step do not wait for each other.
  * About 110 ns an entry, where one removal after the other takes 190.
  *
+ * A hash may be due for fields only (due-fields.ts): it comes up again behind the others as long as it has some that are.
+ *
  * A node of a cluster leaves the entries of slots that are another's until that one says that they are gone, or for the grace of a
  * dead owner's: its clock may be behind, or it may have moved the deadline. Readers find nothing under them meanwhile.
  */
-import { HOUSEKEEPING_SLICE_ENTRIES, REPLICA_EXPIRY_GRACE_MS } from '../config/limits.ts';
+import {
+  ENTRIES_PER_DUE_FIELD,
+  HOUSEKEEPING_SLICE_ENTRIES,
+  REPLICA_EXPIRY_GRACE_MS,
+} from '../config/limits.ts';
 import { appendDelete, databaseOfTable } from './append.ts';
 import { blockCells, releaseRun } from './arena.ts';
 import { doomTree } from './doomed-trees.ts';
+import { removeDueFields } from './due-fields.ts';
 import { expiresAt, tableOf, typeOf } from './entry.ts';
-import { nextDue, nextInBucket, postponeDue, unscheduleRun } from './expiry.ts';
+import { dueAt, nextDue, nextInBucket, postponeDue, unscheduleRun } from './expiry.ts';
 import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
+import { isExpired } from './keyspace.ts';
 import {
   CHANGING,
   COMPACTION_HAND,
@@ -58,6 +66,11 @@ export function removeDue(shard: Shard, nowMs: number, entriesMax: number): numb
       left -= 1;
       continue;
     }
+    if (!isExpired(shard, first, nowMs)) {
+      lagMs = Math.max(lagMs, nowMs - dueAt(shard.entries, first));
+      left -= removeFields(shard, first, nowMs, nowMs, left);
+      continue;
+    }
     collectRun(shard, first, nowMs, Math.min(left, run.refs.length));
     lagMs = Math.max(lagMs, nowMs - run.earliestMs);
     removeRun(shard, tableOf(shard.entries, first), run.count);
@@ -66,11 +79,19 @@ export function removeDue(shard: Shard, nowMs: number, entriesMax: number): numb
   return lagMs;
 }
 
-/** It comes up again when its grace is over, and goes then. */
+/** It comes up again when its grace is over, and goes then, or what of it is due. */
 function letForeignWait(shard: Shard, ref: number, nowMs: number): void {
-  const graceEndsMs = expiresAt(shard.entries, ref) + REPLICA_EXPIRY_GRACE_MS;
-  if (graceEndsMs < nowMs) removeEntry(shard, ref);
-  else postponeDue(shard, ref, graceEndsMs);
+  const graceEndsMs = dueAt(shard.entries, ref) + REPLICA_EXPIRY_GRACE_MS;
+  const beforeMs = nowMs - REPLICA_EXPIRY_GRACE_MS;
+  if (graceEndsMs >= nowMs) postponeDue(shard, ref, graceEndsMs);
+  else if (isExpired(shard, ref, beforeMs)) removeEntry(shard, ref);
+  else removeFields(shard, ref, beforeMs, nowMs, HOUSEKEEPING_SLICE_ENTRIES);
+}
+
+/** Removes what fields of a hash a slice of so many entries has room for; of how many entries it has taken the room. */
+function removeFields(shard: Shard, ref: number, beforeMs: number, nowMs: number, entries: number): number {
+  const fieldsMax = Math.max(1, Math.floor(entries / ENTRIES_PER_DUE_FIELD));
+  return removeDueFields(shard, ref, beforeMs, nowMs, fieldsMax) * ENTRIES_PER_DUE_FIELD;
 }
 
 /** Notes the entries from `first` on that are due and of its table. */
@@ -82,7 +103,7 @@ function collectRun(shard: Shard, first: number, nowMs: number, countMax: number
   let count = 0;
   for (let ref = first; ref !== NONE && count < countMax; ref = nextInBucket(shard, ref)) {
     const deadlineMs = expiresAt(entries, ref);
-    if (deadlineMs >= nowMs || tableOf(entries, ref) !== table) break;
+    if (deadlineMs === 0 || deadlineMs >= nowMs || tableOf(entries, ref) !== table) break;
     if (ref !== first && isForeign(shard, ref)) break;
     if (deadlineMs < earliestMs) earliestMs = deadlineMs;
     refs[count] = ref;

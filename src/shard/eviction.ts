@@ -11,7 +11,7 @@ import { compact, compactAtLast } from './compaction.ts';
 import { drainDoomed } from './databases.ts';
 import { freeDoomedPages } from './doomed-trees.ts';
 import { expiresAt } from './entry.ts';
-import { earliestBucket, nextInBucket } from './expiry.ts';
+import { BUCKETS, firstInBucket, nextFilled, nextInBucket } from './expiry.ts';
 import { nextToLeave, noteLeaving } from './fifo.ts';
 import { ghostCells, shrinkGhosts } from './ghosts.ts';
 import { pendingBytes } from './journal.ts';
@@ -55,7 +55,7 @@ import { NONE_DRAWN, sampleEntry, sampleGroup, sampleTable } from './sampling.ts
 import type { Shard } from './shard.ts';
 import { groupSize, hashOfEntry, refAt } from './table.ts';
 
-/** Entries of the earliest bucket whose deadlines are compared. */
+/** Entries of the earliest buckets whose deadlines are compared. */
 const DEADLINES_COMPARED_MAX = 64;
 
 /** Random draws for an entry that expires, before the oldest of those that do is taken. */
@@ -231,14 +231,23 @@ function nearestDeadline(shard: Shard): number {
   const { entries } = shard;
   let best = NONE;
   let bestMs = Infinity;
-  let ref = earliestBucket(shard);
-  for (let compared = 0; ref !== NONE && compared < DEADLINES_COMPARED_MAX; compared += 1) {
-    const deadlineMs = expiresAt(entries, ref);
-    if (deadlineMs < bestMs && !isProtected(shard, ref)) {
-      best = ref;
-      bestMs = deadlineMs;
+  let compared = 0;
+  let bucket = nextFilled(shard, 0);
+  while (best === NONE && bucket < BUCKETS && compared < DEADLINES_COMPARED_MAX) {
+    for (
+      let ref = firstInBucket(shard, bucket);
+      ref !== NONE && compared < DEADLINES_COMPARED_MAX;
+      compared += 1
+    ) {
+      const deadlineMs = expiresAt(entries, ref);
+      // A hash may be there for its fields.
+      if (deadlineMs !== 0 && deadlineMs < bestMs && !isProtected(shard, ref)) {
+        best = ref;
+        bestMs = deadlineMs;
+      }
+      ref = nextInBucket(shard, ref);
     }
-    ref = nextInBucket(shard, ref);
+    bucket = nextFilled(shard, bucket + 1);
   }
   return best === NONE ? oldestUnprotected(shard, HEAD_VOLATILE) : best;
 }

@@ -1,5 +1,6 @@
 /**
- * When entries fall due: a hierarchical timing wheel whose lists run through the entries themselves.
+ * When entries fall due: a hierarchical timing wheel whose lists run through the entries themselves. In it are those that expire, and the
+ * hashes of which fields do: these fall due with the first of either.
  *
  * Runs on every thread, under the shard's lock; the owner of the shard advances it. Source: Varghese and Lauck, "Hashed
  * and hierarchical timing wheels" (SOSP 1987), with buckets handed down ahead of time.
@@ -14,12 +15,15 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { firstDeadline, hasDeadlines } from '../collections/deadlines.ts';
 import { REPLICA_EXPIRY_GRACE_MS } from '../config/limits.ts';
-import { expiresAt } from './entry.ts';
+import type { Arena } from './arena.ts';
+import { expiresAt, typeOf } from './entry.ts';
 import {
   CELL_BYTES,
-  EXPIRING_LIVE,
   NONE,
+  SCHEDULED_LIVE,
+  TYPE_HASH,
   WHEEL_BUCKETS,
   WHEEL_HEADS,
   WHEEL_LEVELS,
@@ -60,10 +64,28 @@ export function startWheel(shard: Shard, nowMs: number): void {
   }
 }
 
-/** Puts an entry whose expiry is set into its bucket. O(1). */
+/** Whether the wheel has an entry: it expires, or some of its fields do. */
+export function isTimed(arena: Arena, ref: number): boolean {
+  return expiresAt(arena, ref) !== 0 || hasDeadlines(arena, ref);
+}
+
+/** When an entry falls due: with its own deadline, or with the first of its fields; 0: never. */
+export function dueAt(arena: Arena, ref: number): number {
+  const own = expiresAt(arena, ref);
+  if (typeOf(arena, ref) !== TYPE_HASH) return own;
+  const first = firstDeadline(arena, ref);
+  return own === 0 || (first !== 0 && first < own) ? first : own;
+}
+
+/** Puts an entry that falls due, whole as it is, into its bucket. O(1), for a hash what its first deadline takes. */
 export function scheduleEntry(shard: Shard, ref: number): void {
-  shard.control[EXPIRING_LIVE] += 1;
-  placeEntry(shard, ref, expiresAt(shard.entries, ref));
+  scheduleAt(shard, ref, dueAt(shard.entries, ref));
+}
+
+/** The same for one whose value is not written yet, so that only its own deadline is known. O(1). */
+export function scheduleAt(shard: Shard, ref: number, deadlineMs: number): void {
+  shard.control[SCHEDULED_LIVE] += 1;
+  placeEntry(shard, ref, deadlineMs);
 }
 
 /** Takes an entry out of its bucket. O(1). */
@@ -79,7 +101,7 @@ export function unscheduleRun(shard: Shard, first: number, last: number, count: 
   if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = previous;
   if (previous >= 0) words[previous * WORDS_PER_CELL + WHEEL_NEXT] = next;
   else shard.control[WHEEL_HEADS + ~previous] = next;
-  shard.control[EXPIRING_LIVE] -= count;
+  shard.control[SCHEDULED_LIVE] -= count;
 }
 
 /**
@@ -88,8 +110,19 @@ export function unscheduleRun(shard: Shard, first: number, last: number, count: 
  */
 export function postponeDue(shard: Shard, ref: number, atMs: number): void {
   unscheduleEntry(shard, ref);
-  shard.control[EXPIRING_LIVE] += 1;
-  placeEntry(shard, ref, atMs);
+  scheduleAt(shard, ref, atMs);
+}
+
+/**
+ * Has an entry of which only a part could be removed come up again behind all others that are due at `nowMs`, so that they need not wait
+ * until all of it is. O(1).
+ */
+export function yieldDue(shard: Shard, ref: number, nowMs: number): void {
+  const { control, numbers } = shard;
+  const last = Math.min(Math.floor(nowMs / TICK_MS), numbers[WHEEL_POSITIONS + 1] * BUCKETS_PER_BUCKET) - 1;
+  unscheduleEntry(shard, ref);
+  control[SCHEDULED_LIVE] += 1;
+  placeInBucket(shard, ref, bucketIndex(0, Math.max(last, numbers[WHEEL_POSITIONS])));
 }
 
 /** Mends the links to an entry that has moved to `to`. Its own words were copied. */
@@ -105,13 +138,13 @@ export function rescheduleMoved(shard: Shard, to: number): void {
 
 /**
  * The next entry that is due at `nowMs`, or NONE when none is left; on the way it hands down at most `handDownMax`
- * entries from the coarser levels. The caller removes the entry (which unschedules it) and asks again. `undone` is told
+ * entries from the coarser levels. The caller removes the entry (which unschedules it), or what of it is due, and asks again. `undone` is told
  * through the return of `isWheelBehind`. Amortised O(1).
  */
 export function nextDue(shard: Shard, nowMs: number, handDownMax: number): number {
   const { control, numbers } = shard;
   const target = Math.floor(nowMs / TICK_MS);
-  if (control[EXPIRING_LIVE] === 0 || target < numbers[WHEEL_POSITIONS]) {
+  if (control[SCHEDULED_LIVE] === 0 || target < numbers[WHEEL_POSITIONS]) {
     startWheel(shard, nowMs);
     return NONE;
   }
@@ -123,7 +156,7 @@ export function nextDue(shard: Shard, nowMs: number, handDownMax: number): numbe
     if (first === NONE) {
       numbers[WHEEL_POSITIONS] += 1;
       if (target - numbers[WHEEL_POSITIONS] > BUCKETS_PER_BUCKET) skipEmpty(shard, target);
-    } else if (expiresAt(shard.entries, first) < nowMs) {
+    } else if (dueAt(shard.entries, first) < nowMs) {
       return first;
     } else {
       unscheduleEntry(shard, first);
@@ -137,18 +170,26 @@ export function nextDue(shard: Shard, nowMs: number, handDownMax: number): numbe
 
 /** Whether work is left for `nextDue` at `nowMs` that it put off for want of budget. */
 export function isWheelBehind(shard: Shard, nowMs: number): boolean {
-  if (shard.control[EXPIRING_LIVE] === 0) return false;
+  if (shard.control[SCHEDULED_LIVE] === 0) return false;
   const target = Math.floor(nowMs / TICK_MS);
   return shard.numbers[WHEEL_POSITIONS] !== target || levelToHandDown(shard, NEXT) !== NONE;
 }
 
-/** Some entry of the earliest bucket that has any, and through WHEEL_NEXT the rest of that bucket; NONE without one. */
-export function earliestBucket(shard: Shard): number {
-  for (let level = 0; level < WHEEL_LEVELS; level += 1) {
-    const bucket = firstFilled(shard, level);
-    if (bucket !== Infinity) return shard.control[WHEEL_HEADS + bucketIndex(level, bucket)];
-  }
-  return NONE;
+/** How many buckets there are, numbered in the order of their times, from the one that runs on. */
+export const BUCKETS = WHEEL_LEVELS * WHEEL_BUCKETS;
+
+/** The first bucket from `bucket` on that has entries; BUCKETS without one. */
+export function nextFilled(shard: Shard, bucket: number): number {
+  let next = bucket;
+  while (next < BUCKETS && firstInBucket(shard, next) === NONE) next += 1;
+  return next;
+}
+
+/** Some entry of a bucket, or NONE. */
+export function firstInBucket({ control, numbers }: Shard, bucket: number): number {
+  const level = Math.floor(bucket / WHEEL_BUCKETS);
+  const ahead = bucket % WHEEL_BUCKETS;
+  return control[WHEEL_HEADS + bucketIndex(level, numbers[WHEEL_POSITIONS + level] + ahead)];
 }
 
 /** The entry behind `ref` in its bucket, or NONE. */
@@ -156,7 +197,7 @@ export function nextInBucket(shard: Shard, ref: number): number {
   return shard.entries.words[ref * WORDS_PER_CELL + WHEEL_NEXT];
 }
 
-/** The number of entries in all buckets, and the first link that is wrong. For checks: O(entries that expire). */
+/** The number of entries in all buckets, and the first link that is wrong. For checks: O(entries that fall due). */
 export function checkWheel(shard: Shard): { count: number; problem?: string } {
   const { control } = shard;
   const { words } = shard.entries;
@@ -171,13 +212,13 @@ export function checkWheel(shard: Shard): { count: number; problem?: string } {
       if (words[ref * WORDS_PER_CELL + WHEEL_PREVIOUS] !== previous) {
         return { count, problem: `entry ${ref} of wheel bucket ${bucket} has a wrong link back` };
       }
-      if (expiresAt(shard.entries, ref) === 0)
-        return { count, problem: `entry ${ref} is scheduled without expiry` };
-      if (comesUpLate(shard, bucket, expiresAt(shard.entries, ref)))
+      const deadlineMs = dueAt(shard.entries, ref);
+      if (deadlineMs === 0) return { count, problem: `entry ${ref} is scheduled without expiry` };
+      if (comesUpLate(shard, bucket, deadlineMs))
         return { count, problem: `entry ${ref} is in too late a wheel bucket` };
       previous = ref;
       count += 1;
-      if (count > control[EXPIRING_LIVE])
+      if (count > control[SCHEDULED_LIVE])
         return { count, problem: `wheel bucket ${bucket} runs in a circle` };
     }
   }
@@ -185,7 +226,10 @@ export function checkWheel(shard: Shard): { count: number; problem?: string } {
 }
 
 function placeEntry(shard: Shard, ref: number, deadlineMs: number): void {
-  const bucket = bucketFor(shard, deadlineMs);
+  placeInBucket(shard, ref, bucketFor(shard, deadlineMs));
+}
+
+function placeInBucket(shard: Shard, ref: number, bucket: number): void {
   const { control } = shard;
   const { words } = shard.entries;
   const first = control[WHEEL_HEADS + bucket];
@@ -282,7 +326,7 @@ function handDownBucket(shard: Shard, level: number, budget: number): number {
     control[head] = next;
     if (next !== NONE) words[next * WORDS_PER_CELL + WHEEL_PREVIOUS] = ~(head - WHEEL_HEADS);
     numbers[WHEEL_POSITIONS + level] += 1;
-    placeEntry(shard, ref, expiresAt(shard.entries, ref));
+    placeEntry(shard, ref, dueAt(shard.entries, ref));
     numbers[WHEEL_POSITIONS + level] -= 1;
     left -= 1;
   }

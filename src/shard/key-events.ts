@@ -9,6 +9,7 @@
  *
  *   append.ts              EVENT_CHANGED, EVENT_FLUSHED, EVENT_SWAPPED   where `watches` has WATCHES_CHANGES
  *   lifecycle.ts, due.ts   EVENT_EXPIRED                                 where it has WATCHES_EXPIRED
+ *   due-fields.ts          EVENT_FIELDS_EXPIRED, EVENT_EMPTIED           where it has WATCHES_FIELDS, WATCHES_EMPTIED
  *   eviction.ts            EVENT_EVICTED                                 where it has WATCHES_EVICTED
  *   waiting.ts             EVENT_BORN                                    where somebody waits for the key
  *   commands               EVENT_NAMED and above                         where `notifies` has the class of the event
@@ -30,6 +31,8 @@ import type { Shard } from './shard.ts';
 export const WATCHES_EXPIRED = 1;
 export const WATCHES_EVICTED = 2;
 export const WATCHES_CHANGES = 4;
+export const WATCHES_FIELDS = 8;
+export const WATCHES_EMPTIED = 16;
 
 /** A key was written, or got another deadline, or went, for whatever reason. */
 export const EVENT_CHANGED = 0;
@@ -42,6 +45,9 @@ export const EVENT_EXPIRED = 3;
 export const EVENT_EVICTED = 4;
 /** A collection was made under a key for which a client may wait. */
 export const EVENT_BORN = 5;
+/** Fields of a hash went because their time had come; and the hash with them, which had no others. EVENT_CHANGED comes as well. */
+export const EVENT_FIELDS_EXPIRED = 6;
+export const EVENT_EMPTIED = 7;
 /** From here on: what commands call what they did (commands/keyspace-events.ts). */
 export const EVENT_NAMED = 16;
 

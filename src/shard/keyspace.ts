@@ -32,7 +32,7 @@ import {
   reserveBlock,
   resizeInPlaceWithin,
 } from './eviction.ts';
-import { scheduleEntry } from './expiry.ts';
+import { scheduleAt } from './expiry.ts';
 import {
   CELL_BYTES,
   CHANGING,
@@ -387,7 +387,7 @@ function reblock(shard: Shard, existing: number, hash: number, length: number, n
   control[PROTECTED] = NONE;
   if (block === NONE) return NONE;
   dropCollection(shard, from);
-  takeOver(shard, from, block, hash);
+  takeOver(shard, from, block, hash, expiresAt(entries, from) !== 0);
   return block;
 }
 
@@ -431,7 +431,8 @@ export function createEntry(
   if (control[WAITERS] !== 0) noteBirth(shard, table, hash, type, key, keyStart, keyEnd);
   admitEntry(shard, ref, hash, nowMs);
   if (expiresAtMs !== 0) {
-    scheduleEntry(shard, ref);
+    // Its value is still to come.
+    scheduleAt(shard, ref, expiresAtMs);
     control[tableBase(table) + TABLE_EXPIRING] += 1;
   }
   return ref;
@@ -448,7 +449,8 @@ function moveToWide(shard: Shard, from: number, block: number, length: number, n
   copyBytes(entryBytes(entries, from), key, key + keyBytes, target, at);
   copyBytes(entryBytes(entries, from), value, value + length, target, at + keyBytes);
   const type = typeOf(entries, from);
-  takeOver(shard, from, block, hashOf(shard, target, at, at + keyBytes));
+  const isScheduled = expiresAt(entries, from) !== 0;
+  takeOver(shard, from, block, hashOf(shard, target, at, at + keyBytes), isScheduled);
   const word = block * WORDS_PER_CELL;
   entries.words[word + WIDE_KEY_LENGTH] = keyBytes;
   entries.words[word + WIDE_VALUE_LENGTH] = length;

@@ -115,7 +115,8 @@ export const COMPACTION_HAND = 35;
 export const RANDOM_STATE = 30;
 export const HOLD_SAMPLING = 31;
 export const REPAIRS = 32;
-export const EXPIRING_LIVE = 33;
+/** Entries in the wheel: those that expire, and hashes of which fields do. */
+export const SCHEDULED_LIVE = 33;
 export const WRITING = 34;
 export const SNAPSHOT_VOID = 36;
 export const JOURNALING = 37;
@@ -175,7 +176,7 @@ const CONTROL_WORDS = [
   RANDOM_STATE,
   HOLD_SAMPLING,
   REPAIRS,
-  EXPIRING_LIVE,
+  SCHEDULED_LIVE,
   WRITING,
   SNAPSHOT_VOID,
   JOURNALING,
@@ -214,6 +215,7 @@ export const COMPACTED_ENTRIES = 16;
 export const LOCK_WAITED_NS = 17;
 export const EVICTED_IDLE_SECONDS_LAST = 18;
 export const EVICTED_IDLE_SECONDS_SUM = 19;
+export const EXPIRED_FIELDS = 20;
 export const HOLD_BUCKETS = 32;
 export const HOLD_BUCKET_COUNT = 40;
 /** Bucket b counts evicted entries that were idle for less than 2^b seconds, and not for less than half of that. */

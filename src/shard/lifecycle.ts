@@ -3,12 +3,14 @@
  *
  * Runs on every thread, under the shard's lock.
  */
+import { hasDeadlines } from '../collections/deadlines.ts';
+import { writeForm } from '../collections/form.ts';
 import { headOf, writeOwner } from '../collections/page.ts';
 import { appendDelete, appendExpire, databaseOfTable } from './append.ts';
 import { allocate, blockCells, release } from './arena.ts';
 import { doomTree } from './doomed-trees.ts';
 import { expiresAt, tableOf, typeOf, writeExpiresAt, writeLsn } from './entry.ts';
-import { rescheduleMoved, scheduleEntry, unscheduleEntry } from './expiry.ts';
+import { isTimed, rescheduleMoved, scheduleAt, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import { EVENT_EXPIRED, noteEntry, WATCHES_EXPIRED } from './key-events.ts';
 import {
   CELL_BYTES,
@@ -112,20 +114,29 @@ export function noteGone(shard: Shard, kind: number, ref: number): void {
 /** Takes an entry out of everything but its table, and frees its block; what pages it has stay. */
 export function detachEntry(shard: Shard, ref: number): void {
   const { control, entries } = shard;
+  if (isTimed(entries, ref)) unscheduleEntry(shard, ref);
+  if (expiresAt(entries, ref) !== 0) control[tableBase(tableOf(entries, ref)) + TABLE_EXPIRING] -= 1;
+  freeBlock(shard, ref);
+}
+
+/** Frees the block of an entry that neither its table nor the wheel has any more. */
+export function freeBlock(shard: Shard, ref: number): void {
+  const { control, entries } = shard;
   if (control[COMPACTION_HAND] === ref) control[COMPACTION_HAND] = NONE;
   forgetRecency(shard, ref);
-  if (expiresAt(entries, ref) !== 0) {
-    unscheduleEntry(shard, ref);
-    control[tableBase(tableOf(entries, ref)) + TABLE_EXPIRING] -= 1;
-  }
   entries.words[ref * WORDS_PER_CELL + SHAPE] &= ~TYPE_BITS;
   release(entries, ref);
 }
 
 /** An entry is about to become a string: what it has as a collection goes. */
 export function dropCollection(shard: Shard, ref: number): void {
-  uncountType(shard, tableOf(shard.entries, ref), typeOf(shard.entries, ref));
+  const { entries } = shard;
+  uncountType(shard, tableOf(entries, ref), typeOf(entries, ref));
   doomTree(shard, ref);
+  // A string is in the wheel for its own deadline only.
+  if (!hasDeadlines(entries, ref)) return;
+  if (expiresAt(entries, ref) === 0) unscheduleEntry(shard, ref);
+  writeForm(entries, ref, 0);
 }
 
 /** Sets or (with 0) removes the time at which an entry expires. It is a change of the shard. O(1). */
@@ -144,15 +155,13 @@ export function replaceExpiry(shard: Shard, ref: number, expiresAtMs: number): v
   const before = expiresAt(entries, ref);
   if (before === expiresAtMs) return;
   const expiring = tableBase(tableOf(entries, ref)) + TABLE_EXPIRING;
-  if (before !== 0) {
-    unscheduleEntry(shard, ref);
-    control[expiring] -= 1;
-  }
+  const isTimedHash = hasDeadlines(entries, ref);
+  if (before !== 0 || isTimedHash) unscheduleEntry(shard, ref);
+  if (before !== 0) control[expiring] -= 1;
   writeExpiresAt(entries, ref, expiresAtMs);
-  if (expiresAtMs !== 0) {
-    scheduleEntry(shard, ref);
-    control[expiring] += 1;
-  }
+  if (isTimedHash) scheduleEntry(shard, ref);
+  else if (expiresAtMs !== 0) scheduleAt(shard, ref, expiresAtMs);
+  if (expiresAtMs !== 0) control[expiring] += 1;
   if ((before === 0) !== (expiresAtMs === 0)) relistEntry(shard, ref);
 }
 
@@ -167,6 +176,7 @@ export function moveEntry(shard: Shard, from: number): boolean {
   const first = from * WORDS_PER_CELL;
   const shape = words[first + SHAPE];
   const head = headOf(shard, from);
+  const isScheduled = isTimed(entries, from);
   const isNarrow = (shape & SHAPE_WIDE) === 0;
   const before = blockCells(words, from);
   const cells = isNarrow && (shape & SPARE_CELL) !== 0 ? before - 1 : before;
@@ -189,7 +199,7 @@ export function moveEntry(shard: Shard, from: number): boolean {
   if (head !== NONE) writeOwner(shard, head, to);
   replaceInTable(shard, tableOf(entries, to), hash, from, to);
   relinkEntry(words, to);
-  if (expiresAt(entries, to) !== 0) rescheduleMoved(shard, to);
+  if (isScheduled) rescheduleMoved(shard, to);
   if (control[PROTECTED] === from) control[PROTECTED] = to;
   if (control[PROTECTED_SOURCE] === from) control[PROTECTED_SOURCE] = to;
   if (control[MIGRATION_CURSOR] === from) control[MIGRATION_CURSOR] = to;

@@ -10,7 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { OP_ADD, OP_HEADER_BYTES } from '../collections/change.ts';
 import { type Operations, pushBytes } from '../collections/export.ts';
-import { FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from '../collections/form.ts';
+import { FORM_DEADLINES, FORM_TREE, PACKED_COUNT, PACKED_GROUPS } from '../collections/form.ts';
 import { applyOps } from '../collections/ops.ts';
 import {
   opPayload,
@@ -63,7 +63,8 @@ export function beginLarge(load: LargeLoad, shard: Shard, images: Images, at: nu
   const keyStart = imageKeyStart(words, at);
   const keyEnd = keyStart + imageKeyBytes(words, at);
   cutImage(words, at, PACKED_GROUPS);
-  bytes[keyEnd] &= ~FORM_TREE;
+  // What the pieces bring makes it what it was.
+  bytes[keyEnd] &= ~(FORM_TREE | FORM_DEADLINES);
   bytes.writeUInt16LE(0, keyEnd + PACKED_COUNT);
   const result = putImage(shard, images, at, nowMs);
   load.shard = result === IMAGE_PLACED ? shard : undefined;

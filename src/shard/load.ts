@@ -11,13 +11,14 @@
  */
 import type { Buffer } from 'node:buffer';
 import { equalBytes } from '../base/bytes.ts';
+import { FORM_DEADLINES } from '../collections/form.ts';
 import { LOAD_STAGED_ENTRIES_MAX } from '../config/limits.ts';
 import { allocate, layBlocks } from './arena.ts';
 import { tableFor } from './databases.ts';
 import { doomTree } from './doomed-trees.ts';
 import { entryBytes, expiresAt, keyLength, keyOffset, lsnOf, typeOf } from './entry.ts';
 import { admitKey, evictOne, giveUpBlock, INDEX_BYTES_MIN, reserveBlock, usedBytes } from './eviction.ts';
-import { scheduleEntry, unscheduleEntry } from './expiry.ts';
+import { isTimed, scheduleEntry, unscheduleEntry } from './expiry.ts';
 import { CAPACITY_STEP, capacityOf, pushPlace, refsIn } from './group.ts';
 import {
   imageClock,
@@ -49,6 +50,7 @@ import {
   TABLE_KEYS,
   TABLE_LEVEL,
   TABLE_SPLIT,
+  TYPE_HASH,
   TYPE_LIST,
   TYPE_STRING,
   WORDS_PER_CELL,
@@ -222,10 +224,8 @@ export function putImage(shard: Shard, images: Images, at: number, nowMs: number
   countType(shard, table, imageType(words, at));
   countSlotKey(shard, table, ref);
   adoptEntry(shard, ref);
-  if (expiresAt(entries, ref) !== 0) {
-    scheduleEntry(shard, ref);
-    control[tableBase(table) + TABLE_EXPIRING] += 1;
-  }
+  if (isTimed(entries, ref)) scheduleEntry(shard, ref);
+  if (expiresAt(entries, ref) !== 0) control[tableBase(table) + TABLE_EXPIRING] += 1;
   control[WRITING] = NONE;
   return IMAGE_PLACED;
 }
@@ -293,6 +293,8 @@ function hashImages(staging: Staging, images: Images, ref: number): number {
     if (!hasDeadlines && imageExpires(words, at)) hasDeadlines = true;
     const type = imageType(words, at);
     if (type !== TYPE_STRING) collections[type - TYPE_LIST] += 1;
+    if (type === TYPE_HASH && (bytes[keyStart + imageKeyBytes(words, at)] & FORM_DEADLINES) !== 0)
+      hasDeadlines = true;
     last = at;
   }
   staging.count = count;
@@ -320,9 +322,9 @@ function scheduleStaged(staging: Staging, table: number): void {
   let expiring = 0;
   for (let i = 0; i < count; i += 1) {
     const ref = pairs[2 * i + 1];
-    if (expiresAt(shard.entries, ref) === 0) continue;
+    if (!isTimed(shard.entries, ref)) continue;
     scheduleEntry(shard, ref);
-    expiring += 1;
+    if (expiresAt(shard.entries, ref) !== 0) expiring += 1;
   }
   shard.control[tableBase(table) + TABLE_EXPIRING] += expiring;
 }
@@ -460,10 +462,8 @@ function haveOneKey(shard: Shard, one: number, other: number): boolean {
 
 /** Gives back the block of an entry that is scheduled and counted but in no group; the recency lists are made anew anyway. */
 function dropStaged(shard: Shard, table: number, ref: number): void {
-  if (expiresAt(shard.entries, ref) !== 0) {
-    unscheduleEntry(shard, ref);
-    shard.control[tableBase(table) + TABLE_EXPIRING] -= 1;
-  }
+  if (isTimed(shard.entries, ref)) unscheduleEntry(shard, ref);
+  if (expiresAt(shard.entries, ref) !== 0) shard.control[tableBase(table) + TABLE_EXPIRING] -= 1;
   uncountType(shard, table, typeOf(shard.entries, ref));
   forgetEntry(shard, ref);
 }

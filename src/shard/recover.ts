@@ -23,7 +23,7 @@ import {
 import { checkShard, describesEntry } from './check.ts';
 import { doomTree } from './doomed-trees.ts';
 import { clockOf, entryBytes, expiresAt, keyLength, keyOffset, tableOf, typeOf } from './entry.ts';
-import { scheduleEntry } from './expiry.ts';
+import { isTimed, scheduleEntry } from './expiry.ts';
 import { breakJournal, isJournalBroken, mendJournal } from './journal.ts';
 import {
   CHANGING,
@@ -237,8 +237,7 @@ function relinkWhole(shard: Shard, ref: number): boolean {
   countType(shard, table, typeOf(entries, ref));
   control[control[tableBase(table) + TABLE_STATE] === TABLE_DOOMED ? KEYS_DOOMED : KEYS_LIVE] += 1;
   adoptEntry(shard, ref);
-  if (expiresAt(entries, ref) === 0) return true;
-  scheduleEntry(shard, ref);
-  control[tableBase(table) + TABLE_EXPIRING] += 1;
+  if (isTimed(entries, ref)) scheduleEntry(shard, ref);
+  if (expiresAt(entries, ref) !== 0) control[tableBase(table) + TABLE_EXPIRING] += 1;
   return true;
 }

@@ -20,6 +20,7 @@ import {
   writeLsn,
 } from './entry.ts';
 import { reserveBlock, resizeInPlaceWithin } from './eviction.ts';
+import { isTimed } from './expiry.ts';
 import {
   CELL_BYTES,
   NARROW_KEY_AT,
@@ -132,12 +133,13 @@ function moveValue(
   copySharedBytes(source, key, key + keyBytes, target, at);
   copySharedBytes(source, value, value + kept, target, at + keyBytes);
   const before = control[WRITING];
+  const isScheduled = isTimed(entries, from);
   // In change, it passes for an entry in neither place without the mark.
   if (before === from) words[from * WORDS_PER_CELL + SHAPE] &= ~TYPE_BITS;
   control[WRITING] = to;
   const word = to * WORDS_PER_CELL;
   const lsn = lsnOf(entries, from);
-  takeOver(shard, from, to, hash);
+  takeOver(shard, from, to, hash, isScheduled);
   writeLsn(entries, to, lsn);
   if (isNarrow) {
     const slack = blockCells(words, to) * CELL_BYTES - NARROW_KEY_AT - keyBytes - length;

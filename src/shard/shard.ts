@@ -21,7 +21,6 @@ import {
   DATABASES,
   DOOMED_TREES,
   DOOMED_TREES_COUNT,
-  EXPIRING_LIVE,
   HASH_KEY_0,
   HASH_KEY_1,
   HOLD_SAMPLING,
@@ -40,6 +39,7 @@ import {
   PROTECTED_SOURCE,
   RANDOM_STATE,
   ROOT_WORDS,
+  SCHEDULED_LIVE,
   TABLE_AREA,
   TABLE_MAPPED,
   TABLE_STATE,
@@ -223,7 +223,7 @@ export function formatIndex(shard: Shard, nowMs: number): void {
   control[CHANGING] = 0;
   control[MIGRATION_CURSOR] = NONE;
   control[COMPACTION_HAND] = NONE;
-  control[EXPIRING_LIVE] = 0;
+  control[SCHEDULED_LIVE] = 0;
   control[DOOMED_TREES] = NONE;
   control[DOOMED_TREES_COUNT] = 0;
   shard.slotKeys?.fill(0);

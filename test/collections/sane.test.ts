@@ -3,8 +3,13 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeDeadline, encodeElement, encodeText } from '../../src/collections/elements.ts';
-import { FORM_LARGE, FORM_TREE } from '../../src/collections/form.ts';
-import { countSaneGroups, isSaneCollection, saneElementEnd } from '../../src/collections/sane.ts';
+import { FORM_DEADLINES, FORM_LARGE, FORM_TREE } from '../../src/collections/form.ts';
+import {
+  areSaneDeadlines,
+  countSaneGroups,
+  isSaneCollection,
+  saneElementEnd,
+} from '../../src/collections/sane.ts';
 import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../../src/shard/layout.ts';
 
 const TYPES = [TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH];
@@ -44,8 +49,12 @@ describe('a collection', () => {
   it('as the server makes it is sane, an empty one too', () => {
     for (const type of TYPES) {
       for (let count = 0; count <= TEXTS.length; count += 1) {
-        const bytes = packed(type, TEXTS.slice(0, count), count % 2 === 0 ? FORM_LARGE : 0);
+        // The first text's group has a deadline.
+        const flags = type === TYPE_HASH && count > 0 ? FORM_DEADLINES : 0;
+        const bytes = packed(type, TEXTS.slice(0, count), flags | (count % 2 === 0 ? FORM_LARGE : 0));
         expect(isSaneCollection(type, bytes, 0, bytes.length)).toBe(true);
+        bytes[0] ^= FORM_DEADLINES;
+        expect(isSaneCollection(type, bytes, 0, bytes.length)).toBe(false);
         expect(countSaneGroups(type, bytes, 3, bytes.length)).toBe(count);
       }
     }
@@ -77,7 +86,8 @@ describe('a collection', () => {
 
   it('cut anywhere is not sane', () => {
     for (const type of TYPES) {
-      const bytes = packed(type, TEXTS);
+      const bytes = packed(type, TEXTS, type === TYPE_HASH ? FORM_DEADLINES : 0);
+      expect(isSaneCollection(type, bytes, 0, bytes.length)).toBe(true);
       for (let length = 0; length < bytes.length; length += 1)
         expect(isSaneCollection(type, bytes, 0, length)).toBe(false);
     }
@@ -98,6 +108,26 @@ describe('a collection', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('a deadline', () => {
+  const group = (ms: number) => Buffer.concat([element('field'), element('value'), deadline(ms)]);
+
+  it('of a group is a time that entries can have', () => {
+    for (const ms of [1, 1e12, 2 ** 48 - 1]) expect(countSaneGroups(TYPE_HASH, group(ms), 0, 24)).toBe(1);
+    for (const ms of [0, -1, 2 ** 48, Infinity, Number.NaN])
+      expect(countSaneGroups(TYPE_HASH, group(ms), 0, 24)).toBe(-1);
+  });
+
+  it('of an operation is that, or 0, and behind a field', () => {
+    const pair = (ms: number) => Buffer.concat([element('field'), deadline(ms)]);
+    const twice = Buffer.concat([pair(5), pair(0)]);
+    for (let end = 0; end <= twice.length; end += 1)
+      expect(areSaneDeadlines(twice, 0, end)).toBe(end % pair(5).length === 0);
+    for (const ms of [-1, 2 ** 48, Number.NaN]) expect(areSaneDeadlines(pair(ms), 0, 17)).toBe(false);
+    expect(areSaneDeadlines(Buffer.concat([deadline(5), element('field')]), 0, 17)).toBe(false);
+    expect(areSaneDeadlines(Buffer.concat([element('field'), element('value')]), 0, 14)).toBe(false);
   });
 });
 

@@ -1,7 +1,14 @@
 /** The check of a collection: it finds what is wrong, kind by kind. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCursor } from '../../src/collections/cursor.ts';
-import { writeHead, writePackedCount } from '../../src/collections/form.ts';
+import { SCORE_BYTES } from '../../src/collections/elements.ts';
+import {
+  FORM_DEADLINES,
+  readForm,
+  writeForm,
+  writeHead,
+  writePackedCount,
+} from '../../src/collections/form.ts';
 import {
   addCells,
   addGroupsAt,
@@ -21,6 +28,7 @@ import { removeGroup, replaceGroup, seekRank } from '../../src/collections/seque
 import { checkCollection } from '../../src/collections/sequence-check.ts';
 import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET } from '../../src/shard/layout.ts';
 import type { Shard } from '../../src/shard/shard.ts';
+import { manyPairs, putHash, setDeadlines } from '../support/large-collections.ts';
 import {
   encodeGroup,
   expectWholeCollection,
@@ -30,7 +38,7 @@ import {
   useTinyBounds,
   useUsualBounds,
 } from '../support/sequences.ts';
-import { createTestShard } from '../support/shard.ts';
+import { createTestShard, START_MS } from '../support/shard.ts';
 
 beforeEach(useTinyBounds);
 afterEach(useUsualBounds);
@@ -147,6 +155,41 @@ describe('the check of a collection', () => {
     expect(checkCollection(shard, ref)).toMatch(/in one tree only/);
   });
 
+  it('finds a packed hash whose form errs about its deadlines', () => {
+    const { shard, ref } = timed(3, ['field 1']);
+    writeForm(shard.entries, ref, 0);
+    expect(checkCollection(shard, ref)).toMatch(/errs about its deadlines/);
+    const other = timed(3, []);
+    writeForm(other.shard.entries, other.ref, FORM_DEADLINES);
+    expect(checkCollection(other.shard, other.ref)).toMatch(/errs about its deadlines/);
+  });
+
+  it('finds a hash in a tree whose deadlines are not those of its fields', () => {
+    const { shard, ref } = timed(40, ['field 1', 'field 5']);
+    const form = readForm(shard.entries, ref);
+    writeForm(shard.entries, ref, form & ~FORM_DEADLINES);
+    expect(checkCollection(shard, ref)).toMatch(/errs about 2 deadlines/);
+    writeForm(shard.entries, ref, form);
+    seekRank(shard, ref, 1, cursor, 0);
+    cursor.bytes.writeDoubleLE(START_MS + 49, cursor.at);
+    expect(checkCollection(shard, ref)).toMatch(/two deadlines/);
+    cursor.bytes.writeDoubleLE(START_MS + 50, cursor.at);
+    cursor.bytes[cursor.at + SCORE_BYTES + 'field 1'.length] += 1;
+    expect(checkCollection(shard, ref)).toMatch(/two deadlines/);
+    cursor.bytes[cursor.at + SCORE_BYTES + 1] -= 1;
+    expect(checkCollection(shard, ref)).toMatch(/of no field/);
+    removeGroup(shard, cursor);
+    expect(checkCollection(shard, ref)).toMatch(/2 fields have deadlines, 1 are in the second tree/);
+  });
+
+  it('finds a hash in a tree with deadlines that has no second tree', () => {
+    const { shard, ref } = timed(40, ['field 1']);
+    const main = childAt(shard.entries, headOf(shard, ref), 0);
+    writeHead(shard.entries, ref, main);
+    writeOwner(shard, main, ref);
+    expect(checkCollection(shard, ref)).toMatch(/no tree for its deadlines/);
+  });
+
   it('finds a sorted set that is not a pair of trees', () => {
     const { shard, ref } = filled(TYPE_ZSET, 40);
     const head = headOf(shard, ref);
@@ -159,6 +202,14 @@ describe('the check of a collection', () => {
 function filled(type: number, count: number): { shard: Shard; ref: number } {
   const shard = createTestShard();
   const ref = filledCollection(shard, 'key', type, count);
+  expectWholeCollection(shard, ref);
+  return { shard, ref };
+}
+
+/** A hash of so many fields, of which some expire. */
+function timed(count: number, fields: readonly string[]): { shard: Shard; ref: number } {
+  const shard = createTestShard();
+  const ref = setDeadlines(shard, putHash(shard, 'key', manyPairs(count)), fields, START_MS + 50);
   expectWholeCollection(shard, ref);
   return { shard, ref };
 }

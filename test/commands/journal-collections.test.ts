@@ -23,6 +23,14 @@ function command(random: Random): string[] {
   const member = () => one([`m${whole(40)}`, `${whole(300) - 100}`, `long${whole(8)}`.repeat(20), '']);
   const members = () => Array.from({ length: 1 + whole(5) }, member);
   const pairs = () => members().flatMap((field) => [field, member()]);
+  const time = () => String(whole(900));
+  const counted = (items: readonly string[], each: number) => [
+    'FIELDS',
+    String(items.length / each),
+    ...items,
+  ];
+  const fields = () => counted(members(), 1);
+  const fieldValues = () => counted(pairs(), 2);
   const score = () => one([`${whole(9)}`, `-${whole(9)}.5`, 'inf', '-inf']);
   const scored = () => members().flatMap((text) => [score(), text]);
   const place = () => String(whole(14) - 4);
@@ -32,6 +40,12 @@ function command(random: Random): string[] {
     () => ['HSET', h(), ...pairs()],
     () => ['HSETNX', h(), member(), member()],
     () => ['HDEL', h(), ...members()],
+    () => ['HSETEX', h(), ...one([['PX', time()], ['KEEPTTL'], ['FNX'], ['PXAT', '1']]), ...fieldValues()],
+    () => ['HSETEX', h(), 'PX', time(), ...fieldValues()],
+    () => ['HPEXPIRE', h(), time(), ...one([[], ['NX'], ['XX'], ['GT'], ['LT']]), ...fields()],
+    () => ['HGETEX', h(), ...one([['PX', time()], ['PERSIST'], ['PXAT', '1'], []]), ...fields()],
+    () => ['HPERSIST', h(), ...fields()],
+    () => ['HGETDEL', h(), ...fields()],
     () => ['HINCRBY', h(), member(), place()],
     () => ['HINCRBYFLOAT', h(), member(), '0.5'],
     () => [one(['RPUSH', 'LPUSH']), l(), ...members()],

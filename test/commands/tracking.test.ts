@@ -264,6 +264,19 @@ describe('a change', () => {
     expect(take(client)).toEqual([invalid('key')]);
   });
 
+  it('of a hash of which a field has expired is told, even with NOLOOP', async () => {
+    const client = connect(0);
+    await track(client, 'NOLOOP');
+    run(client, 'HSETEX', 'key', 'PX', '10', 'FIELDS', '2', 'a', '1', 'b', '2');
+    run(client, 'HSET', 'key', 'c', '3');
+    run(client, 'HGET', 'key', 'a');
+    client.harness.nowMs += 11;
+    expect(run(client, 'HGET', 'key', 'a')).toBe('_\r\n');
+    expect(take(client)).toEqual([]);
+    expect(run(client, 'HDEL', 'key', 'a')).toBe(':0\r\n');
+    expect(take(client)).toEqual([invalid('key')]);
+  });
+
   it('costs a letter only where somebody may track the key, and one for all keys of a turn', async () => {
     const [reader, writer] = [connect(0), connect(1)];
     await track(reader);

@@ -161,6 +161,25 @@ describe('the log', () => {
     );
   });
 
+  it('counts the deadlines of fields, of which the arguments have one for all', () => {
+    harness = createHarness({ shards: 1, shardBytes: 2 ** 18 });
+    const [shard] = harness.shards;
+    startJournaling(shard);
+    const room = roomForRecords(shard);
+    // As arguments they fit, with a deadline each they do not.
+    const fields = Array.from({ length: Math.floor(room / 12 / 50) }, (_, index) => `${100 + (index % 9)}`);
+    harness.run('HSET', 'h', ...fields.slice(0, 9).flatMap((field) => [field, '']), 'stays', '');
+    take(shard);
+    const before = lsnsOf(harness);
+    const expire = ['HPEXPIRE', 'h', '100', 'FIELDS', `${fields.length}`, ...fields];
+    const expiring = Array.from({ length: 50 }, () => expire);
+    expect(transact(...expiring)).toBe(`${EXECABORT} its changes do not fit into the log at once\r\n`);
+    expect([isJournalBroken(shard), lsnsOf(harness)]).toEqual([false, before]);
+    expect(transact(...expiring.slice(0, 20))).toMatch(/^\*20/);
+    expect(isJournalBroken(shard)).toBe(false);
+    expectUnlocked();
+  });
+
   it('is not overrun by many commands without keys, each of which has a record in all shards', () => {
     harness = createHarness({ shards: 1, shardBytes: 2 ** 18 });
     const [shard] = harness.shards;

@@ -126,12 +126,14 @@ describe('collections', () => {
       const deck = createDeck(1);
       changeCollection(deck.shards[0], 'h', TYPE_HASH, [add(groups(TYPE_HASH, 0, 20))]);
       changeCollection(deck.shards[0], 'z', TYPE_ZSET, [add(['1.5', 'm'])]);
+      changeCollection(deck.shards[0], 'timed', TYPE_HASH, [add(['a', '1 until 5000', 'b', '2'])]);
       const disk = createSimulatedDisk();
       saveAll(disk, deck);
       const lines: string[] = [];
       expect(inspectFile(disk, snapshotPath(0, 1), (line) => void lines.push(line), Infinity)).toBe(0);
       expect(lines).toContain('  LSN 2 db 0 "z" zset "m":1.5');
       expect(lines).toContain('  LSN 1 db 0 "h" large hash of 20, in pieces');
+      expect(lines).toContain('  LSN 3 db 0 "timed" hash "a"=1 until 5000 "b"=2');
       expect(lines.filter((line) => line.includes('piece ADD "member')).length).toBeGreaterThan(2);
       expect(lines).toContain('  LSN 1 db 0 end');
     });

@@ -170,6 +170,24 @@ describe.each([2, 3] as const)('node-redis over RESP%i', (RESP) => {
     await expect(redis.incr('text')).rejects.toThrow('ERR value is not an integer or out of range');
   });
 
+  it('has fields of hashes expire', async () => {
+    await redis.hSet('hash', { a: '1', b: '2', c: '3' });
+    expect(await redis.hExpire('hash', ['a', 'absent'], 100)).toEqual([1, -2]);
+    expect(await redis.hpExpire('hash', 'b', 90_000, 'NX')).toEqual([1]);
+    expect(await redis.hTTL('hash', ['a', 'b', 'c', 'absent'])).toEqual([100, 90, -1, -2]);
+    expect(await redis.hPersist('hash', ['a', 'c'])).toEqual([1, -1]);
+    expect(await redis.hGetEx('hash', ['a', 'absent'], { expiration: { type: 'EX', value: 7 } })).toEqual([
+      '1',
+      null,
+    ]);
+    const options = { expiration: { type: 'PX' as const, value: 50_000 }, mode: 'FNX' as const };
+    expect(await redis.hSetEx('hash', { d: '4', e: '5' }, options)).toBe(1);
+    expect(await redis.hSetEx('hash', { d: '6' }, options)).toBe(0);
+    expect(await redis.hTTL('hash', ['a', 'd', 'e'])).toEqual([7, 50, 50]);
+    expect(await redis.hGetDel('hash', ['a', 'absent'])).toEqual(['1', null]);
+    expect(await redis.hGetAll('hash')).toEqual({ b: '2', c: '3', d: '4', e: '5' });
+  });
+
   it('carries large values unchanged', async () => {
     const text = 'x'.repeat(2 * MIB);
     await redis.set('large', text);

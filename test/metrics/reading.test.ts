@@ -109,6 +109,7 @@ describe('a reading', () => {
       fragmentation: 4,
       evictedKeys: 21,
       expiredKeys: 15,
+      expiredFields: 27,
       expiryLagMs: 4,
       expiryLagMsMax: 40,
       changes: 150,

@@ -16,6 +16,7 @@ import {
   VOLATILE_TTL,
 } from '../../src/shard/policy.ts';
 import type { Shard } from '../../src/shard/shard.ts';
+import { manyPairs, putHash, setDeadlines } from '../support/large-collections.ts';
 import { createTestShard, expectWhole, find, get, START_MS, set, valueText } from '../support/shard.ts';
 
 const LATER_MS = START_MS + 3_600_000;
@@ -136,6 +137,32 @@ describe('eviction, by whom it drops', () => {
     }
     for (let count = 0; count < 500; count += 1) set(shard, `new${count}`, '');
     expect(countPresent('k', 500)).toBeLessThan(10);
+  });
+
+  it.each(VOLATILE)('%s never drops a hash that does not expire, whatever its fields do', (name) => {
+    shard = createTestShard({ policy: policyNumber(name), keysMax: 210 });
+    for (let index = 0; index < 100; index += 1) {
+      setDeadlines(shard, putHash(shard, `hash${index}`, manyPairs(2)), ['field 0'], START_MS + 5 + index);
+    }
+    for (let index = 0; index < 110; index += 1)
+      set(shard, `k${index}`, '', { expiresAtMs: LATER_MS + index });
+    for (let index = 0; index < 110; index += 1) expect(set(shard, `new${index}`, '')).toBe(true);
+    expect(set(shard, 'one more', '')).toBe(false);
+    expect(countPresent('hash', 100)).toBe(100);
+    expect(countPresent('k', 110)).toBe(0);
+  });
+
+  it('ttl drops the nearest deadline of keys, behind hashes of which fields are due before', () => {
+    shard = createTestShard({ policy: VOLATILE_TTL, keysMax: 20 });
+    for (let index = 0; index < 10; index += 1)
+      setDeadlines(shard, putHash(shard, `hash${index}`, manyPairs(2)), ['field 0'], START_MS + 5);
+    for (let index = 0; index < 10; index += 1)
+      set(shard, `k${index}`, '', { expiresAtMs: START_MS + 20 + (10 - index) * 10_000 });
+    for (let nearest = 9; nearest >= 0; nearest -= 1) {
+      set(shard, `new${nearest}`, '');
+      expect(find(shard, `k${nearest}`)).toBe(NONE);
+      if (nearest > 0) expect(find(shard, `k${nearest - 1}`)).not.toBe(NONE);
+    }
   });
 
   it.each(['allkeys-random', 'volatile-random'])('%s drops young and old alike', (name) => {

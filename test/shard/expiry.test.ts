@@ -3,15 +3,15 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyCount } from '../../src/shard/databases.ts';
 import { expiresAt } from '../../src/shard/entry.ts';
-import { earliestBucket, isWheelBehind, TICK_MS } from '../../src/shard/expiry.ts';
+import { BUCKETS, firstInBucket, isWheelBehind, nextFilled, TICK_MS } from '../../src/shard/expiry.ts';
 import { expireDue } from '../../src/shard/housekeeping.ts';
 import {
   EXPIRED_KEYS,
   EXPIRES_AT_MS_MAX,
-  EXPIRING_LIVE,
   EXPIRY_LAG_MS,
   EXPIRY_LAG_MS_MAX,
   NONE,
+  SCHEDULED_LIVE,
 } from '../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../src/shard/lifecycle.ts';
 import type { Shard } from '../../src/shard/shard.ts';
@@ -71,7 +71,7 @@ describe('expiry', () => {
       expect(isStored('key'), `${ttlMs} ms`).toBe(true);
       expireAll(deadlineMs + TICK_MS, 1000);
       expect(isStored('key'), `${ttlMs} ms`).toBe(false);
-      expect(shard.control[EXPIRING_LIVE]).toBe(0);
+      expect(shard.control[SCHEDULED_LIVE]).toBe(0);
     }
   });
 
@@ -134,9 +134,10 @@ describe('expiry', () => {
     expect([shard.numbers[EXPIRY_LAG_MS], shard.numbers[EXPIRY_LAG_MS_MAX]]).toEqual([0, 500]);
   });
 
-  it('finds the earliest bucket that has entries', () => {
+  it('finds the buckets that have entries, in the order of their times', () => {
     shard = createTestShard();
-    expect(earliestBucket(shard)).toBe(NONE);
+    expect(nextFilled(shard, 0)).toBe(BUCKETS);
+    const found: number[] = [];
     for (const [key, ttlMs] of [
       ['year', YEAR],
       ['day', 5 * DAY],
@@ -145,8 +146,13 @@ describe('expiry', () => {
       ['now', 5],
     ] as const) {
       set(shard, key, '', { expiresAtMs: START_MS + ttlMs });
-      expect(earliestBucket(shard)).toBe(find(shard, key));
+      expect(firstInBucket(shard, nextFilled(shard, 0))).toBe(find(shard, key));
+      found.unshift(find(shard, key));
     }
+    const filled: number[] = [];
+    for (let at = nextFilled(shard, 0); at < BUCKETS; at = nextFilled(shard, at + 1))
+      filled.push(firstInBucket(shard, at));
+    expect(filled).toEqual(found);
   });
 
   it('removes a quarter of a million keys that fall due at once, while others that are due do not wait for them', () => {
@@ -185,7 +191,7 @@ describe('expiry under random programs', () => {
           nowMs = apply(deadlines, one, nowMs);
           expectWhole(shard);
         }
-        expect(shard.control[EXPIRING_LIVE]).toBe(deadlines.size);
+        expect(shard.control[SCHEDULED_LIVE]).toBe(deadlines.size);
       }),
       { numRuns: 400 },
     );

@@ -39,6 +39,7 @@ import {
   putHash,
   putList,
   putSorted,
+  setDeadlines,
 } from '../support/large-collections.ts';
 import { useUsualBounds } from '../support/sequences.ts';
 import { createTestShard, expectWhole, find, START_MS, set } from '../support/shard.ts';
@@ -67,6 +68,19 @@ function someCollections(shard: Shard): void {
   putList(shard, 'few', manyTexts(3));
   putSorted(shard, 'sorted', manyTexts(20));
   putHash(shard, 'elsewhere', manyPairs(20), { database: 1, expiresAtMs: START_MS + 1000 });
+}
+
+/** Hashes of which fields expire soon: some of a large one, and all of a small one. */
+function timedCollections(shard: Shard): void {
+  someCollections(shard);
+  const fields = manyNames(20);
+  setDeadlines(shard, find(shard, 'hash'), fields, START_MS + 50);
+  setDeadlines(shard, putHash(shard, 'timed', manyPairs(3)), fields.slice(0, 3), START_MS + 60);
+  setDeadlines(shard, putHash(shard, 'later', manyPairs(3)), fields.slice(0, 1), START_MS + 5000);
+}
+
+function manyNames(count: number): string[] {
+  return manyPairs(count).map(([field]) => field);
 }
 
 /** Pushes two elements to a list, as one change. */
@@ -116,7 +130,7 @@ function scatteredCollections(shard: Shard): void {
     addToList(shard, find(shard, 'list'), texts.slice(index, index + 3));
     set(shard, `text ${index}`, 'v'.repeat(160));
     addToHash(shard, find(shard, 'hash'), pairs.slice(index, index + 3));
-    putHash(shard, `hash ${index}`, manyPairs(1));
+    setDeadlines(shard, putHash(shard, `hash ${index}`, manyPairs(1)), manyNames(1), START_MS + 5000 + index);
   }
   putSorted(shard, 'sorted', manyTexts(12));
   for (let index = 0; index < SCATTERED; index += 3) {
@@ -179,6 +193,55 @@ const stories: Story[] = [
     before: someCollections,
     deed: (shard) => {
       while (expireDue(shard, START_MS + 2000, 10));
+    },
+  },
+  ...['hash', 'small'].map((key) => ({
+    name: `deadlines for fields of a hash, the key '${key}'`,
+    before: (shard: Shard) => {
+      someCollections(shard);
+      putHash(shard, 'small', manyPairs(4));
+    },
+    deed: (shard: Shard, bytes: ToBytes) => {
+      setDeadlines(shard, refOf(shard, bytes, key), ['field 1', 'field 3', 'field 2'], START_MS + 50);
+    },
+  })),
+  ...['hash', 'timed'].map((key) => ({
+    name: `fields that lose their deadlines, of the key '${key}'`,
+    before: timedCollections,
+    deed: (shard: Shard, bytes: ToBytes) => {
+      setDeadlines(shard, refOf(shard, bytes, key), manyNames(20), 0);
+    },
+  })),
+  {
+    name: 'the growth of a small hash with deadlines',
+    before: (shard) => {
+      someCollections(shard);
+      setDeadlines(shard, putHash(shard, 'small', manyPairs(5)), ['field 1', 'field 3'], START_MS + 50);
+    },
+    deed: (shard, bytes) => {
+      addToHash(shard, refOf(shard, bytes, 'small'), manyPairs(9).slice(5));
+    },
+  },
+  {
+    name: 'the expiry of fields',
+    before: timedCollections,
+    deed: (shard) => {
+      while (expireDue(shard, START_MS + 100, 1000));
+    },
+  },
+  {
+    name: 'strings in the place of hashes with deadlines',
+    before: timedCollections,
+    deed: (shard, bytes) => {
+      for (const key of ['hash', 'timed']) put(shard, bytes, key, 'v'.repeat(300));
+    },
+  },
+  {
+    name: 'the move of a large hash with deadlines',
+    before: timedCollections,
+    deed: (shard, bytes) => {
+      const name = bytes('new');
+      moveCollection(shard, 0, name, 0, name.length, refOf(shard, bytes, 'hash'), 0, START_MS);
     },
   },
   {

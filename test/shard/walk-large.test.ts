@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  OP_DEADLINE,
   OP_INSERT_AT,
   OP_POP_HEAD,
   OP_POP_TAIL,
@@ -13,7 +14,7 @@ import { moveCollection } from '../../src/collections/copy.ts';
 import { isTree } from '../../src/collections/sequence.ts';
 import { lsnOf } from '../../src/shard/entry.ts';
 import { startJournaling } from '../../src/shard/journal.ts';
-import { LSN, TYPE_LIST, TYPE_SET, TYPE_STRING } from '../../src/shard/layout.ts';
+import { LSN, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING } from '../../src/shard/layout.ts';
 import { removeEntry } from '../../src/shard/lifecycle.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { replayAll, take } from '../support/journal.ts';
@@ -123,10 +124,57 @@ describe('one change after any slice', () => {
     });
   });
 
+  it('that takes the deadlines of all fields away, or brings the first, is brought back by the log', () => {
+    const names = groups(TYPE_HASH, 0, 60).filter((_, index) => index % 2 === 0);
+    const none = { code: OP_DEADLINE, argument: 0, texts: names.flatMap((name) => [name, '0']) };
+    const some = { ...none, texts: [names[7], '5000000000000'] };
+    inSmallSlices(() => {
+      for (let slices = 0; slices < 20; slices += 1) {
+        for (const change of [[none], [some], [none, some], [add(names), none]]) {
+          const { disk, shard, log } = savedAfter(TYPE_HASH, slices, (own) =>
+            changeCollection(own, 'k', TYPE_HASH, change),
+          );
+          for (const hasLog of [true, false]) {
+            const other = createDeck(1);
+            load(disk, other, 0, undefined, hasLog);
+            expectWhole(other.shards[0]);
+            if (!hasLog) continue;
+            replayAll(other.shards[0], log);
+            expect(everything(other.shards[0])).toEqual(everything(shard));
+            expectWhole(other.shards[0]);
+          }
+        }
+      }
+    });
+  });
+
+  it('that takes the only deadline away leaves a hash without any', () => {
+    inSmallSlices(() => {
+      for (let at = 0; at < 120; at += 1) {
+        const [field, slices] = [(at * 7) % 60, 1 + Math.floor(at / 6)];
+        const deck = createDeck(1);
+        const [shard] = deck.shards;
+        const until = { code: OP_DEADLINE, argument: 0, texts: [`${field}`, '5000000000000'] };
+        const pairs = Array.from({ length: 60 }, (_, i) => [`${i}`, 'value']).flat();
+        changeCollection(shard, 'k', TYPE_HASH, [add(pairs), until]);
+        const disk = createSimulatedDisk();
+        let slice = 0;
+        save(disk, deck, 0, () => {
+          slice += 1;
+          if (slice === slices)
+            changeCollection(shard, 'k', TYPE_HASH, [{ ...until, texts: [`${field}`, '0'] }]);
+        });
+        const other = createDeck(1);
+        load(disk, other);
+        expectWhole(other.shards[0]);
+      }
+    });
+  });
+
   it('that takes the key away leaves nothing of it, with and without a log', () => {
     inSmallSlices(() => {
       for (const type of COLLECTION_TYPES) {
-        const outcomes = Array.from({ length: 12 }, (_, slices) => {
+        const outcomes = Array.from({ length: 20 }, (_, slices) => {
           const { disk } = savedAfter(type, slices + 1, (shard) => removeEntry(shard, find(shard, 'k')));
           return [true, false].map((hasLog) => {
             const other = createDeck(1);

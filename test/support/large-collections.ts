@@ -1,19 +1,22 @@
 /** Collections for tests of the shard: made element by element, read back as texts, and their pages counted. */
 import { Buffer } from 'node:buffer';
 import { expect } from 'vitest';
-import { commitChange, dropNoted, noteOp, OP_ADD } from '../../src/collections/change.ts';
+import { commitChange, dropNoted, noteOp, OP_ADD, OP_DEADLINE } from '../../src/collections/change.ts';
 import { createCursor } from '../../src/collections/cursor.ts';
 import {
+  DEADLINE_MARK,
+  deadlineAt,
   elementEnd,
+  encodeDeadline,
   encodeElement,
   encodeText,
-  groupEnd,
   groupKey,
   SCORE_BYTES,
   textLength,
   writeText,
 } from '../../src/collections/elements.ts';
-import { putPair } from '../../src/collections/hash.ts';
+import { putPair, setDeadline } from '../../src/collections/hash.ts';
+import { skipGroups } from '../../src/collections/leaf.ts';
 import { pushTail } from '../../src/collections/list.ts';
 import { isPage, visitPages } from '../../src/collections/page.ts';
 import { countOf, createCollection, seekRank, step } from '../../src/collections/sequence.ts';
@@ -55,6 +58,26 @@ export function putSorted(
   return addToSorted(shard, create(shard, key, TYPE_ZSET, options), texts, 0);
 }
 
+/** Gives fields a deadline, 0 for none, as one change of the shard; the hash's entry from then on. */
+export function setDeadlines(
+  shard: Shard,
+  ref: number,
+  fields: readonly string[],
+  deadlineMs: number,
+): number {
+  let at = ref;
+  dropNoted();
+  for (const field of fields) {
+    const name = Buffer.from(field);
+    const end = encodeElement(scratch, 0, name, 0, name.length);
+    at = setDeadline(shard, at, scratch, 0, end, deadlineMs, START_MS);
+    if (at === NONE) expect.fail('there is no room');
+    noteOp(OP_DEADLINE, 0, scratch, 0, encodeDeadline(scratch, end, deadlineMs));
+  }
+  commitChange(shard, databaseOfTable(shard, tableOf(shard.entries, at)), at, false);
+  return at;
+}
+
 /** Adds texts with scores from `score` on; the sorted set's entry from then on. */
 export function addToSorted(shard: Shard, ref: number, texts: readonly string[], score: number): number {
   return addAll(
@@ -85,14 +108,21 @@ export function manyPairs(count: number): [string, string][] {
   return Array.from({ length: count }, (_, index) => [`field ${index}`, `value ${index}`]);
 }
 
-/** The texts of all elements in their order: a hash's fields and values in turns, a sorted set's members by score. */
+/**
+ * The texts of all elements in their order: a hash's fields and values in turns, a value with ` until ms` if its field expires; a sorted set's
+ * members by score.
+ */
 export function textsOf(shard: Shard, ref: number): string[] {
   const texts: string[] = [];
   const type = typeOf(shard.entries, ref);
   for (let isThere = seekRank(shard, ref, 0, cursor, 0); isThere; isThere = step(shard, cursor)) {
     const { bytes } = cursor;
-    const end = groupEnd(type, bytes, cursor.at);
+    const end = skipGroups(type, bytes, cursor.at, cursor.end, 1);
     for (let at = groupKey(type, cursor.at); at < end; at = elementEnd(bytes, at)) {
+      if (bytes[at] === DEADLINE_MARK) {
+        texts.push(`${texts.pop()} until ${deadlineAt(bytes, at)}`);
+        continue;
+      }
       const text = Buffer.alloc(textLength(bytes, at));
       writeText(bytes, at, text, 0);
       texts.push(text.toString());

@@ -2,12 +2,13 @@
  * Operations on collections for tests: written as texts, encoded as the log has them, done to a plain model; and collections read back in
  * the model's form.
  *
- * A list's model is its texts in order; a set's its members, a hash's `field=value`, and a sorted set's `score member`, sorted as texts.
+ * A list's model is its texts in order; a set's its members, a hash's `field=value` and maybe ` until ms`, and a sorted set's `score member`, sorted as texts.
  */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import {
   OP_ADD,
+  OP_DEADLINE,
   OP_FILL,
   OP_FORM,
   OP_INSERT_AT,
@@ -19,8 +20,10 @@ import {
   OP_SET_AT,
 } from '../../src/collections/change.ts';
 import { createCursor } from '../../src/collections/cursor.ts';
+import { groupDeadline } from '../../src/collections/deadlines.ts';
 import {
   elementEnd,
+  encodeDeadline,
   encodeElement,
   encodeText,
   groupKey,
@@ -54,7 +57,10 @@ import type { Shard } from '../../src/shard/shard.ts';
 import { hashOf } from '../../src/shard/table.ts';
 import { find, keyText, START_MS, valueText } from './shard.ts';
 
-/** One operation. `texts` are elements; of a hash fields and values in turns, to be put into a sorted set scores and members. */
+/**
+ * One operation. `texts` are elements; of a hash fields and values in turns, to be put into a sorted set scores and members. A value
+ * `v until 5` is `v` with a deadline; OP_DEADLINE has fields and deadlines in turns.
+ */
 export type Operation = {
   readonly code: number;
   readonly argument: number;
@@ -71,6 +77,7 @@ export const typeNames: Readonly<Record<number, string>> = {
 };
 
 const POSITIONS = 2 ** 32;
+const UNTIL = ' until ';
 const cursor = createCursor();
 
 /** The operations as they lie in a record. */
@@ -93,6 +100,12 @@ function encodePayload(type: number, code: number, texts: readonly string[]): Bu
     count.writeUInt32LE(Number(texts[0]));
     return [count];
   }
+  if (code === OP_DEADLINE) {
+    return texts.map((text, index) =>
+      index % 2 === 0 ? encode(text, encodeElement) : encodeUntil(Number(text)),
+    );
+  }
+  if (type === TYPE_HASH && code === OP_ADD) return texts.flatMap(encodeTimed);
   if (type !== TYPE_ZSET) return texts.map((text) => encode(text, encodeElement));
   return texts.map((text, index) => {
     if (code !== OP_ADD || index % 2 === 1) return encode(text, encodeText);
@@ -100,6 +113,18 @@ function encodePayload(type: number, code: number, texts: readonly string[]): Bu
     score.writeDoubleLE(Number(text));
     return score;
   });
+}
+
+/** A field, or a value and what comes with it. */
+function encodeTimed(text: string): Buffer[] {
+  const [own, deadline] = text.split(UNTIL);
+  const element = encode(own, encodeElement);
+  return deadline === undefined ? [element] : [element, encodeUntil(Number(deadline))];
+}
+
+function encodeUntil(deadlineMs: number): Buffer {
+  const element = Buffer.alloc(16);
+  return element.subarray(0, encodeDeadline(element, 0, deadlineMs));
 }
 
 function encode(text: string, write: typeof encodeElement): Buffer {
@@ -119,14 +144,20 @@ export function contentsInOrder(shard: Shard, ref: number): string[] {
   const type = typeOf(shard.entries, ref);
   const contents: string[] = [];
   for (let isThere = seekRank(shard, ref, 0, cursor, 0); isThere; isThere = step(shard, cursor)) {
-    const { bytes, at } = cursor;
+    const { bytes, at, end } = cursor;
     const key = groupKey(type, at);
     if (type === TYPE_ZSET) contents.push(`${bytes.readDoubleLE(at)} ${textAt(bytes, key)}`);
-    else if (type === TYPE_HASH)
-      contents.push(`${textAt(bytes, at)}=${textAt(bytes, elementEnd(bytes, at))}`);
+    else if (type === TYPE_HASH) contents.push(pairText(bytes, at, end));
     else contents.push(textAt(bytes, at));
   }
   return contents;
+}
+
+/** `field=value`, and when it expires if it does. */
+function pairText(bytes: Buffer, at: number, end: number): string {
+  const deadlineMs = groupDeadline(bytes, at, end);
+  const pair = `${textAt(bytes, at)}=${textAt(bytes, elementEnd(bytes, at))}`;
+  return deadlineMs === 0 ? pair : `${pair}${UNTIL}${deadlineMs}`;
 }
 
 function textAt(bytes: Buffer, at: number): string {
@@ -164,7 +195,16 @@ export function operateOnModel(
   const groups = new Map(model.map((group) => [nameOf(type, group), group]));
   if (code === OP_REMOVE) for (const text of texts) groups.delete(text);
   if (code === OP_ADD) for (const group of groupsOf(type, texts)) groups.set(nameOf(type, group), group);
+  if (code === OP_DEADLINE) setDeadlines(groups, texts);
   return [...groups.values()].sort();
+}
+
+function setDeadlines(groups: Map<string, string>, texts: readonly string[]): void {
+  for (let index = 0; index < texts.length; index += 2) {
+    const pair = groups.get(texts[index])?.split(UNTIL)[0];
+    if (pair === undefined) continue;
+    groups.set(texts[index], texts[index + 1] === '0' ? pair : `${pair}${UNTIL}${texts[index + 1]}`);
+  }
 }
 
 function operateOnList(list: string[], code: number, argument: number, texts: readonly string[]): string[] {
@@ -205,6 +245,14 @@ const someScore = fc.oneof(
   fc.constantFrom('Infinity', '-Infinity', '1.5', '-2.25'),
 );
 
+/** Deadlines that are far away, some of them the same. */
+const someDeadline = fc.integer({ min: 1, max: 9 }).map((days) => START_MS + days * 86_400_000);
+
+const someTimed = fc.oneof(
+  { weight: 2, arbitrary: someText },
+  { weight: 1, arbitrary: fc.tuple(someText, someDeadline).map((all) => all.join(UNTIL)) },
+);
+
 /** Operations that a collection of a type can have, FORM and FILL left out. */
 export function someOperation(type: number): fc.Arbitrary<Operation> {
   const texts = fc.array(someText, { minLength: 1, maxLength: 6 });
@@ -213,14 +261,21 @@ export function someOperation(type: number): fc.Arbitrary<Operation> {
       type === TYPE_SET
         ? texts
         : fc
-            .array(fc.tuple(type === TYPE_ZSET ? someScore : someText, someText), {
+            .array(type === TYPE_ZSET ? fc.tuple(someScore, someText) : fc.tuple(someText, someTimed), {
               minLength: 1,
               maxLength: 6,
             })
             .map((pairs) => pairs.flat());
     const add = added.map((all) => ({ code: OP_ADD, argument: 0, texts: all }));
     const remove = texts.map((all) => ({ code: OP_REMOVE, argument: 0, texts: all }));
-    return fc.oneof({ weight: 3, arbitrary: add }, { weight: 1, arbitrary: remove });
+    const until = fc
+      .array(fc.tuple(someText, fc.oneof(fc.constant(0), someDeadline).map(String)), { maxLength: 8 })
+      .map((pairs) => ({ code: OP_DEADLINE, argument: 0, texts: pairs.flat() }));
+    return fc.oneof(
+      { weight: 3, arbitrary: add },
+      { weight: 1, arbitrary: remove },
+      { weight: type === TYPE_HASH ? 2 : 0, arbitrary: until },
+    );
   }
   const place = fc.integer({ min: 0, max: 40 });
   const withTexts = (code: number) => fc.record({ code: fc.constant(code), argument: place, texts });

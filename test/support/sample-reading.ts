@@ -65,6 +65,7 @@ export function sampleShard(index: number): ShardReading {
     fragmentation: 4,
     evictedKeys: 7 * times,
     expiredKeys: 5 * times,
+    expiredFields: 9 * times,
     expiryLagMs: 2 * times,
     expiryLagMsMax: 20 * times,
     changes: 50 * times,

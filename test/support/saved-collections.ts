@@ -13,6 +13,7 @@ import {
   typeNames,
   withSmallBounds,
 } from './operations.ts';
+import { START_MS } from './shard.ts';
 import { type Deck, shardFor } from './snapshots.ts';
 
 const SLICE_BYTES = 150;
@@ -32,11 +33,12 @@ export function add(texts: readonly string[]): Operation {
   return { code: OP_ADD, argument: 0, texts };
 }
 
-/** The texts of groups of a type, by number. */
+/** The texts of groups of a type, by number. Some fields of a hash have deadlines. */
 export function groups(type: number, from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => {
     const name = `member ${from + i}`;
-    if (type === TYPE_HASH) return [name, `value ${from + i}`];
+    if (type === TYPE_HASH)
+      return [name, `value ${from + i}${i % 3 === 1 ? ` until ${START_MS + 1e6 + i}` : ''}`];
     return type === TYPE_ZSET ? [`${(from + i) / 4}`, name] : [name];
   }).flat();
 }

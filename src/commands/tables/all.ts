@@ -15,6 +15,7 @@ import { CONNECTION_COMMANDS } from './connection.ts';
 import { DIAGNOSTIC_COMMANDS } from './diagnostics.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
+import { HASH_DEADLINE_COMMANDS } from './hash-deadlines.ts';
 import { HASH_COMMANDS } from './hashes.ts';
 import { HYPERLOGLOG_COMMANDS } from './hyperloglog.ts';
 import { LIST_COMMANDS } from './lists.ts';
@@ -46,6 +47,7 @@ export const ALL_COMMANDS: readonly CommandSpec[] = [
   ...EXPIRY_COMMANDS,
   ...GENERIC_COMMANDS,
   ...HASH_COMMANDS,
+  ...HASH_DEADLINE_COMMANDS,
   ...HYPERLOGLOG_COMMANDS,
   ...LIST_COMMANDS,
   ...NUMBER_COMMANDS,

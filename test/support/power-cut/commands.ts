@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import {
   OP_ADD,
+  OP_DEADLINE,
   OP_INSERT_AT,
   OP_POP_HEAD,
   OP_POP_TAIL,
@@ -19,7 +20,7 @@ import { expiresAt, valueLength } from '../../../src/shard/entry.ts';
 import { expireDue } from '../../../src/shard/housekeeping.ts';
 import { markGrouped, pendingBytes } from '../../../src/shard/journal.ts';
 import { findEntry, putCopy, putString, resizeValue, writeValue } from '../../../src/shard/keyspace.ts';
-import { DATABASES, LSN, NONE, TYPE_LIST, TYPE_SET } from '../../../src/shard/layout.ts';
+import { DATABASES, LSN, NONE, TYPE_HASH, TYPE_LIST, TYPE_SET } from '../../../src/shard/layout.ts';
 import { removeEntry, setExpiry } from '../../../src/shard/lifecycle.ts';
 import { acquireShard, releaseShard } from '../../../src/shard/lock.ts';
 import { redo } from '../../../src/shard/redo.ts';
@@ -48,6 +49,9 @@ const MEMBERS_MAX = 8;
 const MEMBER_NAMES = 60;
 const LIST_CODES = [OP_ADD, OP_ADD, OP_PUSH_HEAD, OP_POP_HEAD, OP_POP_TAIL, OP_SET_AT, OP_INSERT_AT];
 const OTHER_CODES = [OP_ADD, OP_ADD, OP_REMOVE];
+const HASH_CODES = [...OTHER_CODES, OP_DEADLINE];
+/** Deadlines of fields that no simulation comes to. */
+const FAR_MS = 4_000_000_000_000;
 const DRAINED_ENTRIES = 20;
 
 /** One command on a worker: what it has changed is in the journals, and its turn goes on. */
@@ -221,11 +225,18 @@ function collect(command: Command): void {
 
 function someOperation(command: Command, type: number): Operation {
   const { random } = command.machine;
-  const codes = type === TYPE_LIST ? LIST_CODES : OTHER_CODES;
+  const codes = type === TYPE_LIST ? LIST_CODES : type === TYPE_HASH ? HASH_CODES : OTHER_CODES;
   const code = codes[random(codes.length)];
   const isPaired = type !== TYPE_LIST && type !== TYPE_SET && code === OP_ADD;
   const isPop = code === OP_POP_HEAD || code === OP_POP_TAIL;
   const texts = Array.from({ length: isPop ? 0 : 1 + random(MEMBERS_MAX) }, () => `${random(MEMBER_NAMES)}`);
+  if (code === OP_DEADLINE) {
+    return {
+      code,
+      argument: 0,
+      texts: texts.flatMap((text) => [text, `${random(3) === 0 ? 0 : FAR_MS + random(9)}`]),
+    };
+  }
   return {
     code,
     argument: random(MEMBERS_MAX),
