@@ -13,6 +13,7 @@ import type { Call, Command } from './call.ts';
 import { countIfError } from './error-replies.ts';
 import type { Arguments } from './key-arguments.ts';
 import { GUARD_ACL, GUARD_QUEUE, type Session } from './session.ts';
+import { areLocksKept } from './shard-locks.ts';
 
 /** The arguments that are looked at: one record per thread, so that none is allocated. */
 const asked: { -readonly [Field in keyof Arguments]: Arguments[Field] } = {
@@ -32,9 +33,9 @@ export function isRefusedToUser(call: Call, command: Command): boolean {
   return true;
 }
 
-/** Where the client is as it is refused something. */
+/** Where the client is as it is refused something: between MULTI and EXEC, or within EXEC, or neither. */
 export function contextOf({ guards }: Session): AclContext {
-  return (guards & GUARD_QUEUE) === 0 ? 'toplevel' : 'multi';
+  return (guards & GUARD_QUEUE) === 0 && !areLocksKept() ? 'toplevel' : 'multi';
 }
 
 /**

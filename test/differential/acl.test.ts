@@ -283,7 +283,13 @@ describeWithRedis('ACL against redis-server', () => {
         }
         expect(logEntries(ours[program.length])).toEqual(logEntries(theirs[program.length]));
       }),
-      { numRuns: RUNS },
+      {
+        numRuns: RUNS,
+        examples: [
+          [[['MULTI'], ['HELLO', '2', 'AUTH', 'a', 'a'], ['EXEC']]],
+          [[['MULTI'], ['AUTH', 'w', 'b'], ['EXEC'], ['AUTH', 'w', 'b']]],
+        ],
+      },
     );
   });
 });
