@@ -241,17 +241,13 @@ describe('stopping', () => {
     expect(await server.exit).toBe(1);
   });
 
-  it('by SHUTDOWN closes the client and ends with code 0', async () => {
-    const server = await start();
-    const asking = await client(server);
-    await expect(asking.ask('SHUTDOWN NOSAVE')).rejects.toThrow('closed');
-    expect(await server.exit).toBe(0);
-  });
-
-  it('is not what a hang-up does', async () => {
+  it('is not what a hang-up does; by SHUTDOWN it closes the client and ends with code 0', async () => {
     const server = await start();
     server.kill('SIGHUP');
-    expect(await (await client(server)).ask('PING')).toBe('+PONG\r\n');
+    const asking = await client(server);
+    expect(await asking.ask('PING')).toBe('+PONG\r\n');
+    await expect(asking.ask('SHUTDOWN NOSAVE')).rejects.toThrow('closed');
+    expect(await server.exit).toBe(0);
   });
 });
 

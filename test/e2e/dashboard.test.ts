@@ -17,7 +17,6 @@ const FOCUSED = `(({ id, tagName, ariaLabel, textContent }) =>
 const BACKGROUND = 'getComputedStyle(document.body).backgroundColor';
 const DARK = 'rgb(10, 13, 18)';
 const LIGHT = 'rgb(245, 246, 248)';
-const LOAD_PAUSE_MS = 5;
 const FIND = { timeout: 15_000, interval: 50 };
 
 // A browser, a server and their tests share the machine with other tests.
@@ -128,11 +127,7 @@ describeWithTools('the dashboard', ['chromium'], () => {
     );
     const flow = { isOver: false };
     const loading = (async () => {
-      while (!flow.isOver) {
-        await writer.ask('GET counted:1');
-        // As fast as it can be it would take the browser's time.
-        await new Promise((resolve) => setTimeout(resolve, LOAD_PAUSE_MS));
-      }
+      while (!flow.isOver) await writer.ask('GET counted:1');
     })();
     await expect
       .poll(async () => Number.parseFloat((await text('#tile-operations .tile-number')) ?? ''), FIND)

@@ -118,8 +118,8 @@ describe('a snapshot on request', () => {
   });
 
   it('BGSAVE runs once at a time, a rewrite waits for it, and one may be scheduled behind a rewrite', async () => {
-    // Slow enough for what is asked meanwhile, and on a busy machine, where it pauses longer, over in some seconds.
-    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '5');
+    // Slow enough for what is asked meanwhile; on a busy machine, where it pauses the longer, over in some seconds.
+    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '10');
     await fill(20_000);
     const saves = await infoField(wire, 'rdb_saves');
     expect(await wire.ask('BGSAVE')).toBe('+Background saving started');
@@ -130,7 +130,7 @@ describe('a snapshot on request', () => {
     await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '100');
     await eventually(async () => (await infoField(wire, 'rdb_saves')) === saves + 2);
     await eventually(async () => (await infoText()).includes('aof_rewrite_in_progress:0'));
-    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '5');
+    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '10');
     expect(await wire.ask('BGREWRITEAOF')).toBe('+Background append only file rewriting started');
     expect(await wire.ask('BGREWRITEAOF')).toBe(
       '-ERR Background append only file rewriting already in progress',

@@ -136,7 +136,7 @@ describe('keys of all types in a small shard', () => {
         expectWhole(shard);
         expect(usedCells(shard.entries)).toBe(empty);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
     expect(evicted).toBeGreaterThan(50);
     expect(moved).toBeGreaterThan(50);
