@@ -30,6 +30,17 @@ const TOGETHER = [
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 /** Files of those folders that replace a module (vi.mock): in a shared process those that another has loaded stay. */
 const MOCKING = ['test/durability/storage-short.test.ts', 'test/net/rehearsing.test.ts'];
+/**
+ * And files that hand the code proxies where it expects arrays: what has met one is never as fast again, and in a shared process that
+ * makes each file behind them several times slower.
+ */
+const SLOWING = [
+  'test/base/glob.test.ts',
+  'test/resp/request-parser.test.ts',
+  'test/shard/journal.test.ts',
+  'test/shard/recover.test.ts',
+  'test/shard/recover-collections.test.ts',
+];
 
 /**
  * Above this many bytes the C library gives memory back when it is freed, and what it gives anew the kernel has zeroed. Left alone
@@ -48,13 +59,16 @@ export default defineConfig({
     reporters: ['default', createTestTally(process.env.NO_SKIPPED_TESTS === '1')],
     projects: [
       { extends: true, test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: TOGETHER } },
-      { extends: true, test: { name: 'mocking', include: MOCKING } },
+      {
+        extends: true,
+        test: { name: 'alone', include: [...MOCKING, ...SLOWING], env: { MALLOC_MMAP_THRESHOLD_ } },
+      },
       {
         extends: true,
         test: {
           name: 'together',
           include: TOGETHER,
-          exclude: MOCKING,
+          exclude: [...MOCKING, ...SLOWING],
           isolate: false,
           env: { MALLOC_MMAP_THRESHOLD_ },
         },

@@ -35,6 +35,8 @@ const NODES = 3;
 const HOMES = NODES + 1;
 const ETCDS = 3;
 const NODE_TIMEOUT_MS = 3_000;
+const AWAY_EXTRA_MS = 3_000;
+const CALM_MS = 1_000;
 const MS_PER_SECOND = 1000;
 const PROBLEMS_TOLD_MAX = 6;
 const OUTPUT_CHARACTERS_TOLD_MAX = 1_500;
@@ -83,6 +85,8 @@ function runOne(stage: Stage, seed: number): Promise<RunReport> {
     readers: Number(values.readers),
     hasShoppers: isGentle(scheduleOf(seed, kinds).faults),
     nodeTimeoutMs: NODE_TIMEOUT_MS,
+    awayExtraMs: AWAY_EXTRA_MS,
+    calmMs: CALM_MS,
     etcdDownMs: Number(values['etcd-down-seconds']) * MS_PER_SECOND,
   });
 }

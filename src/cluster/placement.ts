@@ -22,9 +22,12 @@ export const PREFERENCE_RANKS = REPLICAS_MAX + 2;
 export function placeSlots(nodes: readonly PlacedNode[]): Placement {
   const tables = Array.from({ length: PREFERENCE_RANKS }, () => new Uint16Array(SLOT_COUNT).fill(NO_NODE));
   fillPreferenceTables(nodes, tables);
-  return tables.map((table, rank) =>
-    Uint8Array.from(table, (at) => (rank < nodes.length ? nodes[at].index : NO_NODE)),
-  );
+  return tables.map((table, rank) => {
+    const placed = new Uint8Array(SLOT_COUNT).fill(NO_NODE);
+    if (rank < nodes.length)
+      for (let slot = 0; slot < SLOT_COUNT; slot += 1) placed[slot] = nodes[table[slot]].index;
+    return placed;
+  });
 }
 
 /** `placeSlots` that remembers its last answer, since plans are made far more often than nodes come and go. */

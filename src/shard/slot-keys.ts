@@ -45,8 +45,11 @@ export function checkSlotKeys(shard: Shard): string | undefined {
   if (slotKeys === undefined) return undefined;
   const found = new Uint32Array(slotKeys.length);
   tallySlots(shard, found);
-  const wrong = found.findIndex((keys, slot) => keys !== slotKeys[slot]);
-  return wrong < 0 ? undefined : `slot ${wrong} has ${found[wrong]} keys, ${slotKeys[wrong]} are counted`;
+  for (let slot = 0; slot < found.length; slot += 1) {
+    if (found[slot] !== slotKeys[slot])
+      return `slot ${slot} has ${found[slot]} keys, ${slotKeys[slot]} are counted`;
+  }
+  return undefined;
 }
 
 /**

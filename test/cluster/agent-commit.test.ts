@@ -202,7 +202,7 @@ describe('a new topology', () => {
     const first = await begun();
     fake.outage = 'hang';
     const committing = commitTopology(node.agent, ownedBy(first, 1));
-    await node.stop();
+    await node.stop(100);
     expect(await committing).toBe(false);
   });
 });

@@ -86,7 +86,7 @@ describe('a node that joins', () => {
     await node.logged('commands with keys are refused');
     const count = () => node.lines.filter((line) => line.includes('leader changed')).length;
     const requests = fake.paths.length;
-    await wait(() => fake.paths.length > requests + 5, 'it does not try again');
+    await wait(() => fake.paths.length > requests + 3, 'it does not try again');
     expect(count()).toBe(1);
     nowMs += 10_000;
     await wait(() => count() === 2, 'it is not said again');
@@ -298,7 +298,7 @@ describe('a member', () => {
     await node.joined();
     node.agent.farewells.push(() => new Promise(() => undefined));
     fake.outage = 'hang';
-    await node.stop();
+    await node.stop(100);
     expect(node.table.numbers[LEASE_ENDS_MS]).toBe(0);
   });
 });

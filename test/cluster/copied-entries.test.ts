@@ -210,7 +210,7 @@ describe('a replica', () => {
           expectReplicated(pair);
         });
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 

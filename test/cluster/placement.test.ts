@@ -26,9 +26,11 @@ function slotOf(key: string): number {
 }
 
 function balanceOf(nodes: readonly PlacedNode[], rank: number): number {
-  const table = Uint16Array.from(placeSlots(nodes)[rank], (index) =>
-    nodes.findIndex((node) => node.index === index),
-  );
+  const placed = placeSlots(nodes)[rank];
+  const places = new Uint16Array(NO_NODE + 1);
+  for (const [at, { index }] of nodes.entries()) places[index] = at;
+  const table = new Uint16Array(SLOT_COUNT);
+  for (let slot = 0; slot < SLOT_COUNT; slot += 1) table[slot] = places[placed[slot]];
   return slotBalance(table, nodes).coefficientOfVariation;
 }
 

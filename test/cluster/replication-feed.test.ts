@@ -454,7 +454,7 @@ describe('any interleaving', () => {
           expectReplicated(pair);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 });
@@ -490,7 +490,7 @@ describe('what a replica has whole', () => {
           if (isWhole()) expect(contents(pair.replica)).toBe(states.get(pair.intake.lsns[0]));
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 });

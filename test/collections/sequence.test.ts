@@ -82,7 +82,7 @@ describe('a list', () => {
         expect(groupsIn(shard, ref, TYPE_LIST).map((group) => group.key)).toEqual(model);
         expectGone(shard, ref, before);
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 
@@ -119,7 +119,7 @@ describe('a hash and a set', () => {
         expectSameMap(shard, ref, type, model);
         expectGone(shard, ref, before);
       }),
-      { numRuns: 75 },
+      { numRuns: 40 },
     );
   });
 });
@@ -139,7 +139,7 @@ describe('a sorted set', () => {
         expectSameSorted(shard, ref, model);
         expectGone(shard, ref, before);
       }),
-      { numRuns: 75 },
+      { numRuns: 40 },
     );
   });
 });
@@ -174,7 +174,7 @@ describe('under pressure', () => {
           if (countOf(shard, ref) === 0) removeEntry(shard, ref);
           expectWhole(shard);
         }),
-        { numRuns: 20 },
+        { numRuns: 10 },
       );
     },
   );

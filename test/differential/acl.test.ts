@@ -11,7 +11,7 @@ import { converse, replyTree } from '../support/replies.ts';
 
 type Command = readonly (string | Buffer)[];
 
-const RUNS = 150;
+const RUNS = 75;
 
 const REDIS_NAMES = REDIS_COMMANDS.flatMap(({ names }) => names.split(' '));
 const CATEGORIES = [...new Set(REDIS_COMMANDS.flatMap(({ categories }) => categories.split(' ')))];

@@ -9,7 +9,7 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../suppor
 type Command = (string | Buffer)[];
 
 const PROGRAM_COMMANDS = 200;
-const PROGRAMS = 60;
+const PROGRAMS = 30;
 
 const KEYS = ['a', 'b', 'c', 'd', 'none', '{a}1', 'long'.repeat(70)];
 const READ_ALL: Command[] = [...KEYS, 'key', 'to'].flatMap((key) => [

@@ -11,7 +11,7 @@ import { requestBytes } from '../support/request-bytes.ts';
 import { openWire, type Wire } from '../support/wire.ts';
 
 const CLIENTS = 4;
-const RUNS = 40;
+const RUNS = 20;
 const STEPS_MAX = 25;
 const LOOKS_MAX = 2_000;
 /** So many looks in a row at which nothing moves. */

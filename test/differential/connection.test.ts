@@ -11,7 +11,7 @@ import { converse } from '../support/replies.ts';
 type Command = readonly (string | Buffer)[];
 
 const PASSWORD = 'pässword';
-const RUNS = 150;
+const RUNS = 75;
 
 /** Numbers as nobody should write them, and some right ones. */
 const NUMBERS = [

@@ -12,7 +12,7 @@ type Command = (string | Buffer)[];
 const SPARSE_BYTES_MAX = ['3000', '0', '60', '100000'];
 const KEYS = ['a', 'b', 'c', 'd'];
 const PROGRAM_COMMANDS = 60;
-const PROGRAMS = 40;
+const PROGRAMS = 20;
 
 let redis: RedisServer;
 beforeAll(async () => {

@@ -62,7 +62,7 @@ describeWithRedis('collections under other keys, compared with redis-server', ()
         fc.asyncProperty(program, fc.constantFrom(2 as const, 3 as const), (commands, protocol) =>
           expectSameReplies(server.port, commands, KEYS, { protocol, isSmall }),
         ),
-        { numRuns: 80 },
+        { numRuns: 40 },
       );
     });
   }

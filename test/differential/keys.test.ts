@@ -285,7 +285,7 @@ describeWithRedis('the commands on keys, compared with redis-server', () => {
     it(`answer random programs alike under ${policy} in RESP${protocol}`, async () => {
       await fc.assert(
         fc.asyncProperty(programs(Date.now()), (program) => expectAlike(policy, protocol, program)),
-        { numRuns: 60 },
+        { numRuns: 30 },
       );
     });
   }

@@ -12,7 +12,7 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../suppor
 import { converse } from '../support/replies.ts';
 import { openWire, type Wire } from '../support/wire.ts';
 
-const RUNS = 100;
+const RUNS = 50;
 const LISTENER = 0;
 const WRITER = 1;
 const EVERYTHING = 'KEAnm';

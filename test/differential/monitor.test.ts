@@ -11,7 +11,7 @@ import { openWire, type Wire } from '../support/wire.ts';
 type Request = readonly (string | Buffer)[] | string;
 
 const PASSWORD = 'secret';
-const RUNS = 60;
+const RUNS = 30;
 const MARK = 'the end of the program';
 
 const bytes = fc.oneof(

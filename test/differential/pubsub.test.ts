@@ -9,7 +9,7 @@ import { type DistcacheServer, startDistcache, WITHOUT_HTTP } from '../support/d
 import { describeWithRedis, type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { converse } from '../support/replies.ts';
 
-const RUNS = 150;
+const RUNS = 75;
 const CLIENTS = 4;
 
 const name = fc.constantFrom('a', 'b', 'ab', '', 'a*', '\0ü', 'h[ae]llo');

@@ -9,7 +9,7 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../suppor
 type Command = (string | Buffer)[];
 
 const PROGRAM_COMMANDS = 500;
-const PROGRAMS = 40;
+const PROGRAMS = 20;
 
 /** Between the two servers' clocks while a program runs. */
 const CLOCK_TOLERANCE_MS = 10_000;

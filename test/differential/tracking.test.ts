@@ -21,7 +21,7 @@ type Peer = { readonly socket: Socket; id: string; text: string; wake: () => voi
 const CLIENTS = 3;
 /** The client that others have their messages sent to. */
 const LISTENER = 2;
-const RUNS = 60;
+const RUNS = 30;
 const STEPS_MAX = 30;
 const TRACKING: Command = ['CLIENT', 'TRACKING', 'ON'];
 

@@ -11,8 +11,8 @@ import { describeWithRedis, type RedisServer, startRedisServer } from '../suppor
 import { converse } from '../support/replies.ts';
 import { openWire } from '../support/wire.ts';
 
-const RUNS = 100;
-const SERVER_RUNS = 30;
+const RUNS = 40;
+const SERVER_RUNS = 15;
 
 const SHOWN_OF_MULTI = / (flags|multi|cmd)=\S*/g;
 

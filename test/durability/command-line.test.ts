@@ -9,8 +9,8 @@ import { MANIFEST_NAME, writeManifest } from '../../src/durability/manifest.ts';
 import { placeLog, SAME_BOOT } from '../support/built-log.ts';
 import { NODE_COMPILE_CACHE } from '../support/distcache-server.ts';
 import { addBlock, builtFiles, createLogBuilder, put } from '../support/log-builder.ts';
+import { SERVER_MAIN } from '../support/server-main.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const EXIT_USAGE = 64;
 
 let folder = '';
@@ -20,7 +20,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(words: readonly string[], input = ''): { code: number | null; out: string; err: string } {
-  const child = spawnSync(process.execPath, [MAIN, ...words], {
+  const child = spawnSync(process.execPath, [SERVER_MAIN, ...words], {
     input,
     encoding: 'utf8',
     timeout: 20_000,

@@ -1,8 +1,11 @@
-/** Power cuts and kills at any operation of the disk, one after the other: what was promised is there, and a state that once was. */
+/**
+ * Power cuts and kills at any operation of the disk, one after the other: what was promised is there, and a state that once was. The
+ * short run; `npm run power-cut` lives thousands of lives.
+ */
 import { describe, expect, it } from 'vitest';
 import { livePowerCuts, liveWithCollections, type Tally } from '../support/power-cut/simulation.ts';
 
-const SEEDS = 200;
+const SEEDS = 100;
 const SEEDS_PER_TEST = 50;
 
 /** What simulated lives have found, told by the seed of one that did. `npm run power-cut -- --from SEED --seeds 1` tells it again. */
@@ -44,12 +47,9 @@ describe('a data folder through power cuts and kills', () => {
     },
   );
 
-  it.each([0, SEEDS_PER_TEST])(
-    'keeps its promises with collections among the keys, and the seeds from %i on',
-    (from) => {
-      const tallies = liveMany(liveWithCollections, from);
-      expect(sumOf(tallies, 'snapshots')).toBeGreaterThan(SEEDS_PER_TEST / 2);
-      expect(sumOf(tallies, 'blocksLost')).toBeGreaterThan(0);
-    },
-  );
+  it('keeps its promises with collections among the keys', () => {
+    const tallies = liveMany(liveWithCollections, 0);
+    expect(sumOf(tallies, 'snapshots')).toBeGreaterThan(SEEDS_PER_TEST / 2);
+    expect(sumOf(tallies, 'blocksLost')).toBeGreaterThan(0);
+  });
 });

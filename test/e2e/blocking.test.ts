@@ -149,7 +149,8 @@ describe('a wait', () => {
     expect(await client.reply()).toBeNull();
     const tookMs = performance.now() - startedMs;
     expect(tookMs).toBeGreaterThanOrEqual(1_495);
-    expect(tookMs).toBeLessThan(3_000);
+    // Without the timeout it would not end at all.
+    expect(tookMs).toBeLessThan(10_000);
   });
 
   it('holds back what the client has sent behind it, and nothing else', async () => {

@@ -12,7 +12,10 @@ import { describeWithEtcd } from '../support/etcd.ts';
 const NODE_TIMEOUT_MS = 2_000;
 const UNTIL_MS = 60_000;
 const BALLAST_KEYS = 2_000;
-const LOAD = { writers: 6, readers: 2, nodeTimeoutMs: NODE_TIMEOUT_MS, etcdDownMs: 4_000 };
+const LOAD = {
+  ...{ writers: 6, readers: 2, nodeTimeoutMs: NODE_TIMEOUT_MS },
+  ...{ etcdDownMs: NODE_TIMEOUT_MS + 1_000, awayExtraMs: 1_000, calmMs: 300 },
+};
 
 async function run(stage: Stage, kind: FaultKind, hasShoppers = false): Promise<RunReport> {
   const seed = randomSeed() >>> 8;

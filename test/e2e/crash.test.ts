@@ -23,7 +23,7 @@ async function run(target: string, rounds: number, keepsData: boolean) {
 it(
   'a server killed again and again under every fsync policy loses nothing and invents nothing',
   async () => {
-    const { seed, outcome, reports } = await run('distcache', 6, true);
+    const { seed, outcome, reports } = await run('distcache', 4, true);
     expect(outcome.findings, `seed ${seed}`).toEqual([]);
     expect(outcome.acknowledged).toBeGreaterThan(0);
     expect(new Set(reports.map(({ policy }) => policy)).size).toBe(FSYNC_POLICIES.length);

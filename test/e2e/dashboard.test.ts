@@ -248,18 +248,6 @@ describeWithTools('the dashboard', ['chromium'], () => {
     await see(() => slots.getAttribute('aria-sort'), 'ascending');
   });
 
-  it('fits a phone, with as many shards and workers as there can be', async () => {
-    const page = await ownPage({ viewport: PHONE, colorScheme: 'dark' });
-    await page.route('**/v1/live', async (route) => {
-      await route.fulfill({ contentType: 'text/event-stream', body: eventOf('state', largeState()) });
-    });
-    await page.goto(`http://127.0.0.1:${server.httpPort}/`);
-    await see(() => page.locator('#shards-table tbody tr').count(), 256);
-    await see(() => page.locator('#workers-table tbody tr').count(), 64);
-    await see(() => page.locator('#checks li').count(), 3);
-    expect(await page.evaluate(OVERFLOW_PX)).toBe(0);
-  });
-
   it('says nothing of a cluster on a server that is alone', async () => {
     const page = await sharedPage();
     expect(await page.locator('#cluster').isVisible()).toBe(false);
@@ -301,9 +289,12 @@ describeWithTools('the dashboard', ['chromium'], () => {
     expect(watched.complaints).toEqual([]);
   });
 
-  it('fits a phone with as many nodes as there can be', async () => {
-    const page = await ownPage({ viewport: PHONE });
+  it('fits a phone, with as many shards, workers and nodes as there can be', async () => {
+    const page = await ownPage({ viewport: PHONE, colorScheme: 'dark' });
     await serveCluster(page, 255);
+    await see(() => page.locator('#shards-table tbody tr').count(), 256);
+    await see(() => page.locator('#workers-table tbody tr').count(), 64);
+    await see(() => page.locator('#checks li').count(), 3);
     await page.locator('#cluster').scrollIntoViewIfNeeded();
     await see(() => page.locator('#nodes-table tbody tr').count(), 255);
     await see(() => page.locator('#cluster-ring-arcs path').count(), 255);
@@ -311,8 +302,8 @@ describeWithTools('the dashboard', ['chromium'], () => {
   });
 
   it('is light or dark as the system says, until the button says otherwise, for good', async () => {
-    const page = await ownPage({ colorScheme: 'dark' });
-    await visit(server);
+    const page = await sharedPage();
+    await page.emulateMedia({ colorScheme: 'dark' });
     await see(() => page.evaluate(BACKGROUND), DARK);
     await page.locator('#theme').click();
     await see(() => page.evaluate(BACKGROUND), LIGHT);

@@ -27,8 +27,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function listen(from: DistcacheServer = server): Promise<EventStream> {
-  const stream = await openEventStream(from.httpPort, '/v1/live');
+async function listen(): Promise<EventStream> {
+  const stream = await openEventStream(server.httpPort, '/v1/live');
   streams.push(stream);
   return stream;
 }
@@ -227,33 +227,32 @@ describe('the search for large keys', () => {
   });
 });
 
-describe('a stop', () => {
-  it('is not held up by ten pages that listen, nor by one that does not read, nor by a search', async () => {
-    const own = await startDistcache(['--save', '']);
-    const many = await Promise.all(Array.from({ length: 10 }, () => listen(own)));
-    const deaf = await openEventStream(own.httpPort, '/v1/live', { reads: false });
-    streams.push(deaf);
+describe('a server with a password', () => {
+  const headers = { authorization: 'Bearer secret' };
+  let own: DistcacheServer;
+  beforeAll(async () => {
+    own = await startDistcache(['--save', '', '--requirepass', 'secret']);
+  });
+  afterAll(() => own.stop());
+
+  it('has pages for those who know it', async () => {
+    const get = (sent: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${own.httpPort}/v1/history`, { headers: sent });
+    expect((await get({})).status).toBe(401);
+    expect((await get(headers)).status).toBe(200);
+    const refused = await openEventStream(own.httpPort, '/v1/live');
+    streams.push(refused);
+    expect(refused.response.statusCode).toBe(401);
+  });
+
+  it('is not held up in its stop by ten pages that listen, nor by one that does not read, nor by a search', async () => {
+    const open = (reads: boolean) => openEventStream(own.httpPort, '/v1/live', { headers, reads });
+    const many = await Promise.all(Array.from({ length: 10 }, () => open(true)));
+    streams.push(...many, await open(false));
     await many[0].next('sample');
-    await fetch(`http://127.0.0.1:${own.httpPort}/v1/big-keys`, { method: 'POST' });
+    await fetch(`http://127.0.0.1:${own.httpPort}/v1/big-keys`, { method: 'POST', headers });
     expect(await own.stop()).toBe(0);
     expect(own.output()).toContain(STOPPED_IN_TIME);
     await Promise.all(many.map(({ ended }) => ended));
-  });
-});
-
-describe('with a password', () => {
-  it('the pages want it', async () => {
-    const own = await startDistcache(['--requirepass', 'secret']);
-    const get = (headers: Record<string, string>) =>
-      fetch(`http://127.0.0.1:${own.httpPort}/v1/history`, { headers });
-    expect((await get({})).status).toBe(401);
-    expect((await get({ authorization: 'Bearer secret' })).status).toBe(200);
-    const refused = await openEventStream(own.httpPort, '/v1/live');
-    expect(refused.response.statusCode).toBe(401);
-    const stream = await openEventStream(own.httpPort, '/v1/live', {
-      headers: { authorization: 'Bearer secret' },
-    });
-    await stream.next('sample');
-    await own.stop();
   });
 });

@@ -49,6 +49,21 @@ async function collections(): Promise<unknown[]> {
   return held;
 }
 
+/** Of each type one that is packed, and one that is a tree. */
+async function fillCollections(): Promise<void> {
+  const numbers = Array.from({ length: 2_500 }, (_, i) => `${i}`);
+  for (const [name, items] of [
+    ['small', numbers.slice(0, 5)],
+    ['large', numbers],
+  ] as const) {
+    await wire.ask('RPUSH', `${name} list`, ...items);
+    await wire.ask('SADD', `${name} set`, ...items.map((item) => `member ${item}`));
+    await wire.ask('HSET', `${name} hash`, ...items.flatMap((item) => [`field ${item}`, item]));
+    await wire.ask('ZADD', `${name} zset`, ...items.flatMap((item) => [`${Number(item) / 4}`, `m${item}`]));
+  }
+  await wire.ask('PEXPIREAT', 'large list', '4000000000000');
+}
+
 async function fill(count: number, bytes = 100): Promise<void> {
   const value = 'x'.repeat(bytes);
   for (let at = 0; at < count; at += 1_000) {
@@ -103,7 +118,8 @@ describe('a snapshot on request', () => {
   });
 
   it('BGSAVE runs once at a time, a rewrite waits for it, and one may be scheduled behind a rewrite', async () => {
-    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '1');
+    // Slow enough for what is asked meanwhile; on a busy machine, where it pauses the longer, over in some seconds.
+    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '10');
     await fill(20_000);
     const saves = await infoField(wire, 'rdb_saves');
     expect(await wire.ask('BGSAVE')).toBe('+Background saving started');
@@ -114,7 +130,7 @@ describe('a snapshot on request', () => {
     await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '100');
     await eventually(async () => (await infoField(wire, 'rdb_saves')) === saves + 2);
     await eventually(async () => (await infoText()).includes('aof_rewrite_in_progress:0'));
-    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '1');
+    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '10');
     expect(await wire.ask('BGREWRITEAOF')).toBe('+Background append only file rewriting started');
     expect(await wire.ask('BGREWRITEAOF')).toBe(
       '-ERR Background append only file rewriting already in progress',
@@ -179,69 +195,46 @@ describe('WAITAOF', () => {
 
 describe('DEBUG RELOAD and DEBUG LOADAOF', () => {
   it.each(['RELOAD', 'LOADAOF'])(
-    '%s keeps what others write before and after, and so does a kill',
+    '%s keeps collections, small and large, and what others write before and after, and so does a kill',
     async (what) => {
       await fill(2_000);
       await wire.ask('SET', 'expiring', 'x', 'PXAT', '4000000000000');
+      await fillCollections();
       const counters = ['a', 'b', 'c'].map((key) => count(server.port, key));
       await eventually(() => counters.every(({ last }) => last() > 100));
+      const before = await collections();
       expect(await wire.ask('DEBUG', what)).toBe('+OK');
       const atReload = counters.map(({ last }) => last());
       await eventually(() => counters.every(({ last }, i) => last() > atReload[i] + 100));
       const lasts = await Promise.all(counters.map(({ stop }) => stop()));
       expect(await wire.ask('MGET', 'a', 'b', 'c')).toEqual(lasts.map(String));
       expect(await wire.ask('PEXPIRETIME', 'expiring')).toBe(':4000000000000');
-      expect(await wire.ask('DBSIZE')).toBe(':2004');
-      const expected = await contents(server.port);
-      await killServer(server);
-      server = await folder.start();
-      wire = await openWire(server.port);
-      expect(await contents(server.port)).toEqual(expected);
-    },
-  );
-
-  it.each(['RELOAD', 'LOADAOF'])(
-    '%s keeps collections, small and large, and so does a kill',
-    async (what) => {
-      const numbers = Array.from({ length: 6_000 }, (_, i) => `${i}`);
-      for (const [name, items] of [
-        ['small', numbers.slice(0, 5)],
-        ['large', numbers],
-      ] as const) {
-        await wire.ask('RPUSH', `${name} list`, ...items);
-        await wire.ask('SADD', `${name} set`, ...items.map((item) => `member ${item}`));
-        await wire.ask('HSET', `${name} hash`, ...items.flatMap((item) => [`field ${item}`, item]));
-        await wire.ask(
-          'ZADD',
-          `${name} zset`,
-          ...items.flatMap((item) => [`${Number(item) / 4}`, `m${item}`]),
-        );
-      }
-      await wire.ask('PEXPIREAT', 'large list', '4000000000000');
-      const before = await collections();
-      expect(await wire.ask('DEBUG', what)).toBe('+OK');
+      expect(await wire.ask('DBSIZE')).toBe(':2012');
       expect(await collections()).toEqual(before);
       await wire.ask('LPOP', 'large list', '10');
       await wire.ask('ZREMRANGEBYRANK', 'large zset', '0', '9');
       const after = await collections();
+      const expected = await contents(server.port);
       await killServer(server);
       server = await folder.start();
       wire = await openWire(server.port);
       expect(await collections()).toEqual(after);
+      expect(await contents(server.port)).toEqual(expected);
     },
   );
 
   it('RELOAD takes a snapshot of its own though one runs', async () => {
     await fill(20_000);
-    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '2');
+    await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '5');
     await wire.ask('BGSAVE');
-    await eventually(async () => (await infoField(wire, 'current_save_keys_processed')) > 5_000);
-    await fill(20_000, 50);
+    await eventually(async () => (await infoField(wire, 'current_save_keys_processed')) > 1_000);
+    await fill(2_000, 50);
     expect(await infoText()).toContain('rdb_bgsave_in_progress:1');
     expect(await wire.ask('DEBUG', 'RELOAD')).toBe('+OK');
     const keys = Array.from({ length: 20_000 }, (_, i) => `key-${i}`);
     const values = (await wire.ask('MGET', ...keys)) as string[];
-    expect(new Set(values)).toEqual(new Set(['x'.repeat(50)]));
+    expect(new Set(values.slice(0, 2_000))).toEqual(new Set(['x'.repeat(50)]));
+    expect(new Set(values.slice(2_000))).toEqual(new Set(['x'.repeat(100)]));
     await wire.ask('CONFIG', 'SET', 'snapshot-cpu-share', '100');
   });
 });

@@ -146,14 +146,15 @@ describeWithTools('a snapshot that fails', ['prlimit'], () => {
 });
 
 describeWithTools('a folder that vanishes', ['prlimit'], () => {
-  it('is noticed within a second, and the log begins anew', async () => {
+  it('is noticed within a second or two, and the log begins anew', async () => {
     const server = await folder.start();
     const writers = await setAll(server);
     const lost = join(folder.path, 'worker-000');
     const startedMs = performance.now();
     rmSync(lost, { recursive: true });
     await eventually(() => existsSync(lost));
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    // It is looked at each second; a busy machine takes longer.
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
     await server.logged('the log is written again');
     await moveOn(writers);
     await expectKept(server, writers);

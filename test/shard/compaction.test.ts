@@ -10,7 +10,7 @@ import { ALL_LRU, NO_EVICTION } from '../../src/shard/policy.ts';
 import type { Shard } from '../../src/shard/shard.ts';
 import { createTestShard, expectWhole, START_MS, set } from '../support/shard.ts';
 
-const LIMIT = 8 * 2 ** 20;
+const LIMIT = 2 * 2 ** 20;
 const EVICTING_SHARE_MIN = 0.85;
 const REFUSING_SHARE_MIN = 0.95;
 const PHASES = [64, 1024, 100];

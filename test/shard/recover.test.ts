@@ -233,13 +233,13 @@ const stories: Story[] = [
   {
     name: 'the draining of a flushed database',
     before: (shard) => {
-      for (let i = 0; i < 26; i += 1)
+      for (let i = 0; i < 12; i += 1)
         set(shard, `flushed:${i}`, 'x', { expiresAtMs: i % 2 ? START_MS + i : 0 });
       flushDatabase(shard, 0);
       fewKeys(shard);
     },
     deed: (shard) => {
-      while (drainDoomed(shard, 7));
+      while (drainDoomed(shard, 5));
     },
   },
   {
@@ -333,7 +333,7 @@ const stories: Story[] = [
     name: 'active expiry with buckets handed down',
     before: (shard) => {
       fewKeys(shard);
-      for (let i = 0; i < 9; i += 1) set(shard, `due:${i}`, 'x', { expiresAtMs: START_MS + i * 500 });
+      for (let i = 0; i < 6; i += 1) set(shard, `due:${i}`, 'x', { expiresAtMs: START_MS + i * 800 });
     },
     deed: (shard) => {
       for (const afterMs of [300, 3_000, 9_000]) expireDue(shard, START_MS + afterMs, 5);

@@ -106,7 +106,7 @@ describe('a visit of slots', () => {
           expectWhole(shard);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });
@@ -155,7 +155,7 @@ describe('dropping slots', () => {
           expectWhole(shard);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 

@@ -24,7 +24,8 @@ export type AgentUnderTest = {
   joined(): Promise<void>;
   /** Resolves once a line of its log holds the text. */
   logged(text: string): Promise<void>;
-  stop(): Promise<void>;
+  /** Within about so long; a second where nothing is said. */
+  stop(msMax?: number): Promise<void>;
 };
 
 export type AgentTestOptions = {
@@ -75,7 +76,7 @@ export function beginAgent(id: string, options: AgentTestOptions): AgentUnderTes
     ...{ agent, table: view.table, lines, told },
     joined: () => wait(() => agent.registeredAt > 0 && agent.lease.isAdmitted, 'it has not joined'),
     logged: (text) => wait(() => lines.some((line) => line.includes(text)), `nothing says '${text}'`),
-    stop: () => stopAgent(agent, STOP_MS),
+    stop: (msMax = STOP_MS) => stopAgent(agent, msMax),
   };
 }
 

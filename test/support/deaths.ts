@@ -45,7 +45,7 @@ type Contents = Map<string, string>;
 
 const DATABASES = 3;
 /** Shards that are used on after their mending, in one story: that costs as much as all the rest. */
-const USED_ON_MAX = 60;
+const USED_ON_MAX = 20;
 const FOR_EVER = 1_000_000_000;
 
 const OPTIONS: ShardOptions = {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './redis-server.ts';
-import { CHECKOUT_MAIN, SERVER_MAIN } from './server-main.ts';
+import { SERVER_MAIN } from './server-main.ts';
 
 /** Halves the time of a start from the second one on. */
 export const NODE_COMPILE_CACHE = join(tmpdir(), 'distcache-test-compile-cache');
@@ -90,13 +90,13 @@ export async function startDistcache(
   throw new Error(`the server did not start: ${output}`);
 }
 
-/** Runs the sources of the server with these flags alone, in an empty folder of its own, for a start that ends by itself. */
+/** Runs the server with these flags alone, in an empty folder of its own, for a start that ends by itself. */
 export function runDistcache(
   flags: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'distcache-test-'));
-  const child = spawnDistcache(CHECKOUT_MAIN, flags, environment, [], folder);
+  const child = spawnDistcache(SERVER_MAIN, flags, environment, [], folder);
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {

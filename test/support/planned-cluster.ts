@@ -32,6 +32,8 @@ export type PlannedCluster = {
   readonly place: ReturnType<typeof createPlacer>;
 };
 
+const ONE_SHARD = new Uint16Array(SLOT_COUNT);
+
 export function createPlannedCluster(replicas: number, nodes = 0): PlannedCluster {
   const cluster: PlannedCluster = {
     topology: createTopology(),
@@ -104,7 +106,7 @@ export function planOf(cluster: PlannedCluster): Plan {
     goneForMs: () => cluster.goneForMs,
     progress: ask,
     place: cluster.place,
-    shardsOfSlots: () => new Uint16Array(SLOT_COUNT),
+    shardsOfSlots: () => ONE_SHARD,
   });
 }
 
@@ -155,20 +157,25 @@ export function settle(cluster: PlannedCluster, stepsMax = 200): number {
 
 /** How many nodes that are alive have the slot whole, the owner among them. */
 export function wholeCopies(cluster: PlannedCluster, slot: number, alive = aliveIndices(cluster)): number {
-  const { topology } = cluster;
-  const named = [topology.owners[slot], ...replicasOf(topology, slot)];
-  return named.filter((index) => alive[index] && isWhole(cluster, index, slot)).length;
+  const { owners, replicas } = cluster.topology;
+  let whole = alive[owners[slot]] ? 1 : 0;
+  for (const table of replicas) if (alive[table[slot]] && isWhole(cluster, table[slot], slot)) whole += 1;
+  return whole;
 }
 
 function isWhole(cluster: PlannedCluster, index: number, slot: number): boolean {
-  return cluster.topology.owners[slot] === index || copiesOf(cluster, index)[slot] === cluster.reigns[slot];
+  return (
+    cluster.topology.owners[slot] === index || cluster.copies.get(index)?.[slot] === cluster.reigns[slot]
+  );
 }
 
 function progressOf(cluster: PlannedCluster, replica: number, owner: number): ReplicaProgress | undefined {
   if (cluster.silent.has(replica) || !aliveIndices(cluster)[replica]) return undefined;
-  const isInSync = Uint8Array.from(cluster.topology.owners, (present, slot) =>
-    present === owner && copiesOf(cluster, replica)[slot] === cluster.reigns[slot] ? 1 : 0,
-  );
+  const isInSync = new Uint8Array(SLOT_COUNT);
+  const { owners } = cluster.topology;
+  const copies = copiesOf(cluster, replica);
+  for (let slot = 0; slot < SLOT_COUNT; slot++)
+    if (owners[slot] === owner && copies[slot] === cluster.reigns[slot]) isInSync[slot] = 1;
   return { isInSync, lsns: [cluster.lsns.get(replica) ?? 0] };
 }
 
@@ -178,7 +185,8 @@ function take(cluster: PlannedCluster, next: Topology): void {
   const damage = topologyDamage(next);
   if (damage !== undefined) throw new Error(`the plan is damaged: ${damage}`);
   const aliveBefore = aliveIndices(cluster);
-  const copiesBefore = before.owners.map((_, slot) => wholeCopies(cluster, slot, aliveBefore));
+  const copiesBefore = new Uint8Array(SLOT_COUNT);
+  for (let slot = 0; slot < SLOT_COUNT; slot++) copiesBefore[slot] = wholeCopies(cluster, slot, aliveBefore);
   cluster.topology = { ...next, epoch: before.epoch + 1 };
   const alive = aliveIndices(cluster);
   for (let slot = 0; slot < SLOT_COUNT; slot++) {

@@ -53,6 +53,8 @@ export type AttackReport = {
 
 const SAMPLE_MS = 20;
 const MS_PER_SECOND = 1000;
+/** How long the client is watched with nobody else there, beside the attack. */
+const ALONE_SHARE = 0.2;
 const FLAGS = ['--appendonly', 'no', '--save', '', '--maxmemory', '256mb'];
 const PROBE = new URL('./probe-thread.ts', import.meta.url);
 
@@ -60,7 +62,7 @@ const PROBE = new URL('./probe-thread.ts', import.meta.url);
 export async function runAttack(attack: Attack, scale: AttackScale): Promise<AttackReport> {
   const server = await startDistcache([...FLAGS, ...(attack.flags ?? [])]);
   await attack.prepare?.(server.port, scale);
-  const alone = await watchFor(server, Math.min(2, scale.seconds));
+  const alone = await watchFor(server, scale.seconds * ALONE_SHARE);
   const baseBytes = residentBytes(server.pid);
   const memory = watchMemory(server);
   const probe = await startProbe(server.port);

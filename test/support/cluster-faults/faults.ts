@@ -19,6 +19,8 @@ export type FaultWorld = {
   /** After so long a node that is not heard of has lost its slots, at the latest. */
   readonly nodeTimeoutMs: number;
   readonly etcdDownMs: number;
+  /** A node is away for so long beyond the timeout. */
+  readonly awayExtraMs: number;
 };
 
 export type FaultReport = {
@@ -35,8 +37,6 @@ type Fault = (world: FaultWorld) => Promise<Pick<FaultReport, 'victim' | 'writab
 const HEALED_MS_MAX = 60_000;
 const WRITABLE_MS_MAX = 20_000;
 const TRY_MS_MAX = 400;
-/** Beyond the timeout, so that others have taken over long before the victim is back. */
-const AWAY_EXTRA_MS = 3_000;
 const ETCD_LEADER_AWAY_MS = 4_000;
 const PROBE_KEYS_MAX = 100_000;
 
@@ -65,7 +65,7 @@ async function killNode(world: FaultWorld, node: Node) {
   const awaitWrite = watchWrites(world, node);
   await node.program.kill();
   const writableMs = await awaitWrite();
-  await pause(world.random(2_000));
+  await pause(world.random(world.awayExtraMs));
   node.program.start();
   return { victim: node.name, writableMs };
 }
@@ -74,7 +74,7 @@ async function pauseNode(world: FaultWorld) {
   const node = chooseNode(world);
   const awaitWrite = watchWrites(world, node);
   node.program.pause();
-  const [writableMs] = await Promise.all([awaitWrite(), pause(world.nodeTimeoutMs + AWAY_EXTRA_MS)]);
+  const [writableMs] = await Promise.all([awaitWrite(), pause(world.nodeTimeoutMs + world.awayExtraMs)]);
   node.program.resume();
   return { victim: node.name, writableMs };
 }
@@ -107,7 +107,7 @@ async function cutNode(world: FaultWorld, cut: Cut) {
   try {
     // Who still reaches etcd keeps its slots.
     const writing = cut === 'in' ? Promise.resolve(undefined) : awaitWrite();
-    const [writableMs] = await Promise.all([writing, pause(world.nodeTimeoutMs + AWAY_EXTRA_MS)]);
+    const [writableMs] = await Promise.all([writing, pause(world.nodeTimeoutMs + world.awayExtraMs)]);
     return { victim: node.name, writableMs };
   } finally {
     network.heal(index);

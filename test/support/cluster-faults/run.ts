@@ -37,6 +37,10 @@ export type RunOptions = {
   readonly hasShoppers: boolean;
   readonly nodeTimeoutMs: number;
   readonly etcdDownMs: number;
+  /** Beyond the timeout a node is away for so long, so that others have taken over before it is back. */
+  readonly awayExtraMs: number;
+  /** How long clients work before the first fault, and behind the last. */
+  readonly calmMs: number;
 };
 
 export type RunReport = {
@@ -54,7 +58,7 @@ const CLUSTER_NAME = 'test';
 const CHECK: CheckOptions = { heardWithinMs: 2_000, replyWithinMs: 1_000 };
 /** Promised are five seconds; what is lost behind that has another cause than the lease. */
 const WRITABLE_MS_MAX = 5_000;
-const CALM_MS = 1_000;
+const LEARN_MS = 1_000;
 
 const nowMs = () => performance.now();
 
@@ -86,11 +90,11 @@ export async function runSchedule(stage: Stage, schedule: Schedule, options: Run
   const shoppers = options.hasShoppers ? startShoppers(clientNodes(stage)) : undefined;
   const problems: string[] = [];
   const faults: FaultReport[] = [];
-  const learning = setInterval(() => void learnIds(stage), CALM_MS);
+  const learning = setInterval(() => void learnIds(stage), LEARN_MS);
   try {
-    await pause(CALM_MS);
+    await pause(options.calmMs);
     for (const kind of schedule.faults) faults.push(await befall(world, kind));
-    await pause(CALM_MS);
+    await pause(options.calmMs);
   } catch (error) {
     problems.push((error as Error).message);
   }

@@ -147,9 +147,10 @@ function start(life: Life): Machine {
     throw new Error(`the log ends with block ${last}, and up to ${killFloor} was promised`);
   const wanted = linesOf(contentsAfter(history, last));
   const held = linesOf(found.map(contentsOfShard));
+  const [isWanted, isHeld] = [new Set(wanted), new Set(held)];
   const wrong = [
-    ...wanted.filter((line) => !held.includes(line)).map((line) => `lacks ${line}`),
-    ...held.filter((line) => !wanted.includes(line)).map((line) => `has ${line}`),
+    ...wanted.filter((line) => !isHeld.has(line)).map((line) => `lacks ${line}`),
+    ...held.filter((line) => !isWanted.has(line)).map((line) => `has ${line}`),
   ];
   if (wrong.length > 0) throw new Error(`after block ${last} it ${wrong.slice(0, TOLD_MAX).join('\n')}`);
   tally.starts += 1;
