@@ -5,7 +5,7 @@
  * room; what was evicted itself, or is there as new, lets its pieces go by. A collection that is small by now is packed.
  *
  * The groups of all pieces are gathered, up to a bound, and put at once (collections/tree-fill.ts): that takes half the time, and
- * the leaves are as full as they were. A list's pieces name places, and are done as they come.
+ * the leaves are as full as they were. What else a piece says is done as it comes, and ends the gathering.
  */
 import { Buffer } from 'node:buffer';
 import { OP_ADD, OP_HEADER_BYTES } from '../collections/change.ts';
@@ -24,7 +24,7 @@ import { LOAD_GATHERED_BYTES_MAX } from '../config/limits-collections.ts';
 import { tableFor } from './databases.ts';
 import { lsnOf, typeOf } from './entry.ts';
 import { cutImage, imageKeyBytes, imageKeyStart, imageLsn, imageType, imageValueBytes } from './image.ts';
-import { NONE, TYPE_LIST, WRITING } from './layout.ts';
+import { NONE, WRITING } from './layout.ts';
 import { dropEntry, IMAGE_PLACED, type Images, putImage } from './load.ts';
 import type { Shard } from './shard.ts';
 import { findInTable, hashOf } from './table.ts';
@@ -72,7 +72,7 @@ export function beginLarge(load: LargeLoad, shard: Shard, images: Images, at: nu
   load.key = Buffer.from(bytes.subarray(keyStart, keyEnd));
   load.lsn = imageLsn(words, at);
   load.type = imageType(words, at);
-  if (load.type !== TYPE_LIST) beginGathering(load);
+  beginGathering(load);
   return result;
 }
 
