@@ -49,7 +49,21 @@ export async function hearServer(
   }
   const rest = await Promise.all(wires.map(untilPong));
   for (const wire of wires) wire.close();
+  await untilUnheard(port);
   return rest.some(({ length }) => length > 0) ? [...heard, rest] : heard;
+}
+
+/** Who is closed is heard of by a worker later: what the next program publishes must not reach it. */
+async function untilUnheard(port: number): Promise<void> {
+  const wire = await openWire(port);
+  for (const about of ['CHANNELS', 'NUMPAT', 'SHARDCHANNELS']) {
+    let answer: string;
+    do {
+      wire.socket.write(requestBytes('PUBSUB', about));
+      answer = await next(wire);
+    } while (answer !== '[]' && answer !== '":0"');
+  }
+  wire.close();
 }
 
 function say(wires: readonly Wire[], [client, ...command]: Step): void {
